@@ -1,0 +1,80 @@
+"""The assess stage: cases that changed are folded, and their clocks stored.
+
+What comes in: case ids whose rows this transaction has locked. What goes out: stored clocks that
+say what the events say. It does not care why a case changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from monitor.store.engine import Connection
+
+from monitor.assess.links import Joined, joined_cases
+from monitor.assess.reconcile import reconcile
+from monitor.clocks.fold import fold
+from monitor.model import Clock, Duration, Event, Instant
+from monitor.rulebook.book import Rulebook
+from monitor.store import cases as stored_cases
+from monitor.store import clocks as stored_clocks
+
+
+def assess_cases(
+    connection: Connection,
+    case_ids: Collection[int],
+    rulebook: Rulebook,
+    *,
+    tolerances: Mapping[str, Duration],
+    now: Instant,
+) -> None:
+    """Fold cases, and all that are linked to them, and store the clocks that they should have.
+
+    Read, decide, write: all cases' rows are locked, all their events read, then folded, then the
+    differences to the stored clocks written.
+    """
+    linked = stored_cases.linked_case_ids(connection, case_ids)
+    stored_cases.lock_case_ids(connection, linked)
+    events = stored_cases.events_of(connection, linked)
+    kept = stored_clocks.clocks_of(connection, linked)
+    neighbours = stored_cases.linked_groups(connection, linked)
+    references = stored_cases.references_of(connection, {c for group in neighbours for c in group})
+
+    joined = [
+        each
+        for group in neighbours
+        for each in joined_cases({case_id: events[case_id] for case_id in group}, references)
+    ]
+    alone = linked.difference(*neighbours)
+    folded = _fold_each(alone, joined, events, rulebook, tolerances)
+    changes = reconcile(kept, folded, rulebook, now=now)
+
+    stored_cases.set_merged(connection, _merged_into(joined))
+    stored_clocks.insert_clocks(connection, changes.new)
+    for clock in changes.updated:
+        stored_clocks.update_clock(connection, clock)
+    stored_cases.mark_assessed(connection, linked)
+
+
+def _fold_each(
+    alone: Collection[int],
+    joined: Sequence[Joined],
+    events: Mapping[int, Sequence[Event]],
+    rulebook: Rulebook,
+    tolerances: Mapping[str, Duration],
+) -> dict[int, list[Clock]]:
+    """Case → its clocks; a case that another stands for has none of its own."""
+    folded = {
+        case_id: fold(events[case_id], rulebook, tolerances=tolerances) for case_id in alone
+    }
+    for root, members in joined:
+        together = [event for case_id in members for event in events[case_id]]
+        folded[root] = fold(together, rulebook, tolerances=tolerances)
+    return folded
+
+
+def _merged_into(joined: Sequence[Joined]) -> dict[int, int | None]:
+    return {
+        case_id: None if case_id == root else root
+        for root, members in joined
+        for case_id in members
+    }

@@ -1,0 +1,139 @@
+"""Whether, and from when, a rule covers a case, as its attributes change.
+
+What comes in: the case's events, what a rule asks of its attributes, and a start. What goes out:
+from when the clock runs, when that could be known, and when the case left the rule.
+It does not care about stops or due times.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from monitor.model import Duration, Event, Instant
+from monitor.rulebook.match import ReadAttribute
+
+Asked = tuple[str, ReadAttribute, frozenset[str]]
+"""Attribute, how to read it, and the values of which the case must have one."""
+
+
+class Coverage(NamedTuple):
+    """The time in which a rule covers a case."""
+
+    started_at: Instant
+    known_at: Instant
+    """When the monitor could first know that the rule covers the case since then."""
+    left_at: Instant | None
+    """When the case left the rule for good."""
+    raised_after: Duration | None
+    """How long after the start a regrade brought the case under the rule."""
+
+
+def coverage(
+    start: Instant,
+    start_known_at: Instant,
+    events: Sequence[Event],
+    asked: Sequence[Asked],
+    *,
+    risks: Sequence[str],
+) -> Coverage | None:
+    """How a rule covers a case that started at `start`; None where it never does.
+
+    What was not said at first is read back to the start: the concern was the same, only its name
+    came later. A category that changes, or a risk that rises, is new knowledge: the clock starts
+    then. A risk that falls is not: the clock of the slower rule runs from the start (law 5).
+    """
+    histories = [_History(events, read, values) for _, read, values in asked]
+    changes = sorted({at for history in histories for at in history.changes if at > start})
+    moments = [start, *changes]
+    covered = [all(history.allows(at) for history in histories) for at in moments]
+    if True not in covered:
+        return None
+    first = covered.index(True)
+    entered_at = moments[first]
+    is_news = first > 0 and _is_news(moments[first - 1], entered_at, asked, histories, risks)
+    started_at = entered_at if is_news else start
+    known_at = max(start_known_at, *(history.known_at(entered_at) for history in histories))
+    return Coverage(
+        started_at=started_at,
+        known_at=known_at,
+        left_at=_left_for_good(moments, covered),
+        raised_after=entered_at - start if is_news else None,
+    )
+
+
+def value_at(events: Iterable[Event], read: ReadAttribute, at: Instant) -> str:
+    """An attribute of a case at an instant: the latest said by then, else the first said after."""
+    said = [(event.occurred_from, value) for event in events if (value := read(event))]
+    if not said:
+        return ""
+    said.sort()
+    before = bisect_right(said, (at, "\U0010ffff"))
+    return said[before - 1][1] if before else said[0][1]
+
+
+class _History:
+    """What was said of one attribute, and when; contradictions of one instant are all kept."""
+
+    def __init__(self, events: Iterable[Event], read: ReadAttribute, allowed: frozenset[str]) -> None:
+        self.allowed = allowed
+        said: dict[Instant, list[tuple[str, Instant]]] = {}
+        for event in events:
+            if value := read(event):
+                said.setdefault(event.occurred_from, []).append((value, event.received_at))
+        self.changes = sorted(said)
+        self._said = said
+
+    def allows(self, at: Instant) -> bool:
+        """Whether any value that holds at an instant is one of those asked for."""
+        return any(value in self.allowed for value in self.values(at))
+
+    def values(self, at: Instant) -> frozenset[str]:
+        """The values that hold at an instant; "not said" where there never is one."""
+        if not self.changes:
+            return frozenset({""})
+        return frozenset(value for value, _ in self._said[self._governing(at)])
+
+    def known_at(self, at: Instant) -> Instant:
+        """When the value that allows the rule at an instant was first received."""
+        if not self.changes:
+            return 0
+        said = self._said[self._governing(at)]
+        return min((known for value, known in said if value in self.allowed), default=0)
+
+    def _governing(self, at: Instant) -> Instant:
+        before = bisect_right(self.changes, at)
+        return self.changes[before - 1] if before else self.changes[0]
+
+
+def _is_news(
+    before: Instant,
+    entered_at: Instant,
+    asked: Sequence[Asked],
+    histories: Sequence[_History],
+    risks: Sequence[str],
+) -> bool:
+    """Whether what brought the case under the rule was first known then."""
+    for (name, _, _), history in zip(asked, histories, strict=True):
+        if history.allows(before):
+            continue
+        if name == "category":
+            return True
+        if name == "risk" and _gravest(history, entered_at, risks) > _gravest(
+            history, before, risks
+        ):
+            return True
+    return False
+
+
+def _gravest(history: _History, at: Instant, risks: Sequence[str]) -> int:
+    return max(risks.index(value) if value in risks else -1 for value in history.values(at))
+
+
+def _left_for_good(moments: Sequence[Instant], covered: Sequence[bool]) -> Instant | None:
+    """The change after which the rule never covers the case again; coming back is not leaving."""
+    if covered[-1]:
+        return None
+    last_covered = len(covered) - 1 - covered[::-1].index(True)
+    return moments[last_covered + 1]

@@ -1,0 +1,394 @@
+"""The fold: a case's live facts under the rulebook give the clocks that it should have.
+
+What comes in: the events of one case (several references where they are linked), the rulebook and
+the feeds' tolerances. What goes out: clocks, the same whatever the order the events came in.
+It does not care what was stored or said before, nor what time it is.
+
+For one version of one rule and one child and organisation, in this order:
+1. the earliest live start that this version governs;
+2. where the case came under the rule only later, the clock starts then (see `coverage`);
+3. due, from the start, the threshold and the calendar;
+4. the earliest closing fact at or after the start: a stop, an exemption or a withdrawal;
+5. where the case left the rule before due, the clock gives way; after due, it is measured on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from monitor.clocks.coverage import Coverage, coverage, value_at
+from monitor.clocks.timeline import Fact, Timeline, live_facts
+from monitor.model import Clock, ClockKey, Duration, Event, Instant
+from monitor.rulebook.book import Duty, Rulebook
+from monitor.rulebook.match import Matcher, ReadAttribute, attribute_reader
+from monitor.worktime.calendar import PastHorizon
+from monitor.worktime.limits import shift
+
+FactsByKind = Mapping[str, Sequence[Fact]]
+
+RECORDED_FIELDS = ("district", "unit", "category", "risk")
+"""What figures group by: each as it stood when the clock started."""
+
+
+class Subject(NamedTuple):
+    """Whom a clock is about, where its rule counts by child or organisation."""
+
+    child: str
+    organisation: str
+
+
+class Start(NamedTuple):
+    """Why a clock runs: the fact, and the version of the rule that governs it."""
+
+    fact: Fact
+    event: Event
+    duty: Duty
+
+
+class Closing(NamedTuple):
+    """What ended a clock, and when."""
+
+    at: Instant
+    how: str
+    fact: Fact
+
+
+STOPPED, EXEMPTED, VOIDED = "stopped", "exempted", "voided"
+
+
+def fold(
+    events: Iterable[Event], rulebook: Rulebook, *, tolerances: Mapping[str, Duration]
+) -> list[Clock]:
+    """The clocks of one case. `tolerances`: feed → how much earlier than its start a stop may be."""
+    return fold_timeline(live_facts(events), rulebook, tolerances=tolerances)
+
+
+def fold_timeline(
+    timeline: Timeline, rulebook: Rulebook, *, tolerances: Mapping[str, Duration]
+) -> list[Clock]:
+    """The clocks of one case whose live facts are known already."""
+    case = _Case(timeline.facts, rulebook, tolerances)
+    clocks: list[Clock] = []
+    for duties in rulebook.duties.values():
+        for start, subject, among in case.clocks_to_run(duties):
+            if clock := case.clock(start, subject, among):
+                clocks.append(clock)
+    return clocks
+
+
+class _Case:
+    """One case while it is folded: its facts, indexed by kind."""
+
+    def __init__(
+        self, facts: Sequence[Fact], rulebook: Rulebook, tolerances: Mapping[str, Duration]
+    ) -> None:
+        self.facts = facts
+        self.rulebook = rulebook
+        self.tolerances = tolerances
+        self.by_kind: dict[str, list[Fact]] = {}
+        for fact in facts:
+            for kind in {version.kind for version in fact.versions}:
+                self.by_kind.setdefault(kind, []).append(fact)
+
+    # -- which clocks -----------------------------------------------------------------------
+
+    def clocks_to_run(
+        self, duties: Sequence[Duty]
+    ) -> Iterable[tuple[Start, Subject, Sequence[Subject]]]:
+        """Every (start, subject, all subjects) of one rule, over all its versions."""
+        kinds = {kind for duty in duties for kind in duty.starts.kinds}
+        if not any(kind in self.by_kind for kind in kinds):
+            return
+        newest = duties[-1]
+        subjects = self.subjects(newest)
+        for subject in subjects:
+            starts = self.starts(duties, subject)
+            if newest.rule.each_start:
+                yield from ((start, subject, subjects) for start in starts)
+            elif starts:
+                yield starts[0], subject, subjects
+
+    def starts(self, duties: Sequence[Duty], subject: Subject) -> list[Start]:
+        """Live starts for a subject, earliest first, each with the version that governs it."""
+        found = [
+            Start(fact, version, duty)
+            for duty in duties
+            for fact in self.having(duty.starts)
+            for version in fact.versions
+            if duty.starts(version)
+            and duty.governs(version.occurred_from)
+            and _concerns(version, subject, duty)
+        ]
+        found.sort(key=lambda start: (start.event.occurred_from, start.duty.rule.version))
+        return found
+
+    def having(self, matcher: Matcher) -> list[Fact]:
+        """Facts of any kind that a matcher asks for."""
+        if len(matcher.kinds) == 1:
+            return self.by_kind.get(matcher.kinds[0], [])
+        found = [fact for kind in matcher.kinds for fact in self.by_kind.get(kind, ())]
+        return list(dict.fromkeys(found))
+
+    def subjects(self, duty: Duty) -> list[Subject]:
+        """The children and organisations that a rule counts by; one with "" where unknown.
+
+        Only a fact that is no stop makes a child or organisation known: having told somebody does
+        not show that they were the ones to tell.
+        """
+        by_child = "child" in duty.rule.for_each
+        by_organisation = "organisation" in duty.rule.for_each
+        if not by_child and not by_organisation:
+            return [Subject("", "")]
+        naming = [fact.event for fact in self.facts if not duty.stops(fact.event)]
+        children = sorted({event.child for event in naming if event.child}) if by_child else []
+        subjects: list[Subject] = []
+        for child in children or [""]:
+            known = _organisations(naming, child, duty) if by_organisation else []
+            subjects += [Subject(child, organisation) for organisation in known or [""]]
+        return subjects
+
+    # -- one clock --------------------------------------------------------------------------
+
+    def clock(self, start: Start, subject: Subject, among: Sequence[Subject]) -> Clock | None:
+        """The clock of one start and subject; None where its rule never covers the case."""
+        duty = start.duty
+        covered = self.coverage(start, subject)
+        if covered is None:
+            return None
+        due, due_unknown = duty.due(covered.started_at, start.event)
+        closing = self.closing(covered.started_at, subject, among, duty)
+        left_at = covered.left_at
+        if closing is not None and left_at is not None and closing.at <= left_at:
+            left_at = None
+        gave_way = left_at is not None and (due is None or left_at <= due)
+        if gave_way:
+            closing = None
+        return self._filled(
+            start=start,
+            subject=subject,
+            covered=covered,
+            due=(due, due_unknown),
+            closing=closing,
+            superseded_at=left_at if gave_way else None,
+            regraded_at=None if gave_way else left_at,
+        )
+
+    def coverage(self, start: Start, subject: Subject) -> Coverage | None:
+        """From when on the rule covers the case, and until when."""
+        if not start.duty.applies:
+            return Coverage(start.event.occurred_from, start.fact.known_at, None, None)
+        concerning = [e for fact in self.facts for e in fact.versions if _same_child(e, subject)]
+        return coverage(
+            start.event.occurred_from,
+            start.fact.known_at,
+            concerning,
+            start.duty.applies,
+            risks=tuple(self.rulebook.vocabulary.risks),
+        )
+
+    def closing(
+        self, started_at: Instant, subject: Subject, among: Sequence[Subject], duty: Duty
+    ) -> Closing | None:
+        """The earliest fact that ends the clock; a stop wins a tie."""
+        found = [
+            *self._ending(duty.stops, STOPPED, started_at, subject, among),
+            *self._ending(duty.exempts, EXEMPTED, started_at, subject, ()),
+            *self._ending(duty.voids, VOIDED, started_at, subject, ()),
+        ]
+        if not found:
+            return None
+        return min(found, key=lambda closing: (closing.at, closing.how != STOPPED))
+
+    def _ending(
+        self,
+        matcher: Matcher,
+        how: str,
+        started_at: Instant,
+        subject: Subject,
+        among: Sequence[Subject],
+    ) -> Iterable[Closing]:
+        for fact in self.having(matcher):
+            if not all(matcher(version) for version in fact.versions):
+                continue
+            if not all(_may_end(version, subject, among) for version in fact.versions):
+                continue
+            at = max(version.occurred_to for version in fact.versions)
+            if at >= started_at:
+                yield Closing(at, how, fact)
+            elif at >= started_at - self.tolerances.get(fact.event.feed, 0):
+                yield Closing(started_at, how, fact)
+
+    # -- filling it in ----------------------------------------------------------------------
+
+    def _filled(
+        self,
+        *,
+        start: Start,
+        subject: Subject,
+        covered: Coverage,
+        due: tuple[Instant | None, str],
+        closing: Closing | None,
+        superseded_at: Instant | None,
+        regraded_at: Instant | None,
+    ) -> Clock:
+        duty, rule = start.duty, start.duty.rule
+        due_at, due_unknown = due
+        how, at = (closing.how, closing.at) if closing else ("", None)
+        stop = closing.fact if closing and how == STOPPED else None
+        held_from, held_until = self._deferral(duty, subject, covered.started_at)
+        stage, stage_at = self._last_stage(subject)
+        return Clock(
+            key=ClockKey(
+                rule.id,
+                subject.child,
+                subject.organisation,
+                start.event.identity.hex() if rule.each_start else "",
+            ),
+            rule_version=rule.version,
+            calendar_version=duty.calendar_version,
+            started_at=covered.started_at,
+            due_at=due_at,
+            due_unknown=due_unknown,
+            due_soon_at=_due_soon_at(duty, due_at),
+            stopped_at=at if how == STOPPED else None,
+            exempt_at=at if how == EXEMPTED else None,
+            void_at=at if how == VOIDED else None,
+            superseded_at=superseded_at,
+            regraded_at=regraded_at,
+            breached_at=due_at if at is not None and due_at is not None and at > due_at else None,
+            known_at=covered.known_at,
+            stop_known_at=closing.fact.known_at if closing else None,
+            stop_recorded_at=stop.event.recorded_at if stop else None,
+            confirm_by=self._confirm_by(duty, stop, due_at, subject),
+            held_from=held_from,
+            held_until=held_until,
+            stage=stage,
+            stage_at=stage_at,
+            partner=rule.partner,
+            restricted=self._is_restricted(),
+            cannot_route="organisation" in rule.for_each and not subject.organisation,
+            raised_after=covered.raised_after,
+            reason_code=closing.fact.event.reason_code if closing and not stop else "",
+            **self._recorded(subject, covered.started_at),
+        )
+
+    def _recorded(self, subject: Subject, at: Instant) -> dict[str, str]:
+        events = [e for fact in self.facts for e in fact.versions if _same_child(e, subject)]
+        return {
+            name: value_at(events, read, at) for name, read in _RECORDED_READERS
+        }
+
+    def _deferral(
+        self, duty: Duty, subject: Subject, started_at: Instant
+    ) -> tuple[Instant | None, Instant | None]:
+        """From and until when telling is held by the latest deferral; (None, None) without one."""
+        if duty.rule.defer is None:
+            return None, None
+        decided = [
+            fact
+            for fact in self.having(duty.defers)
+            if all(duty.defers(version) for version in fact.versions)
+            and _may_end(fact.event, subject, ())
+            and fact.event.occurred_to >= started_at
+        ]
+        if not decided:
+            return None, None
+        latest = max(decided, key=lambda fact: fact.event.occurred_to).event
+        longest = shift(latest.occurred_to, duty.rule.defer.at_most, 1, duty.calendar)
+        until = longest if latest.review_at is None else min(latest.review_at, longest)
+        return latest.occurred_to, max(until, latest.occurred_to)
+
+    def _confirm_by(
+        self, duty: Duty, stop: Fact | None, due_at: Instant | None, subject: Subject
+    ) -> Instant | None:
+        """Until when a claim first recorded after due counts; None where it needs nothing."""
+        confirm = duty.rule.confirm
+        if confirm is None or stop is None or due_at is None or not duty.is_claim(stop.event):
+            return None
+        recorded_at = stop.event.recorded_at
+        written_at = stop.known_at if recorded_at is None else recorded_at
+        if written_at <= due_at or stop.event.occurred_to > due_at:
+            return None
+        for fact in self.having(duty.confirms):
+            confirms = all(duty.confirms(version) for version in fact.versions)
+            if confirms and fact is not stop and _may_end(fact.event, subject, ()):
+                if fact.event.occurred_to >= stop.event.occurred_to:
+                    return None
+        return shift(written_at, confirm.within, 1, duty.calendar)
+
+    def _last_stage(self, subject: Subject) -> tuple[str, Instant | None]:
+        """The furthest completed stage of the notice's way, and when it was completed."""
+        for stage in reversed(self.rulebook.vocabulary.stages):
+            done = [
+                fact.event.occurred_to
+                for fact in self.by_kind.get(stage.kind, ())
+                if _same_child(fact.event, subject)
+            ]
+            if done:
+                return stage.kind, max(done)
+        return "", None
+
+    def _is_restricted(self) -> bool:
+        name = self.rulebook.vocabulary.restricted_attribute
+        if name is None:
+            return False
+        read = attribute_reader(name)
+        return any(read(version) == "yes" for fact in self.facts for version in fact.versions)
+
+
+_RECORDED_READERS: tuple[tuple[str, ReadAttribute], ...] = tuple(
+    (name, attribute_reader(name)) for name in RECORDED_FIELDS
+)
+
+
+def _organisations(naming: Iterable[Event], child: str, duty: Duty) -> list[str]:
+    return sorted(
+        {
+            event.organisation
+            for event in naming
+            if event.organisation
+            and event.partner == duty.rule.partner
+            and (not child or event.child in ("", child))
+        }
+    )
+
+
+def _same_child(event: Event, subject: Subject) -> bool:
+    return not subject.child or event.child in ("", subject.child)
+
+
+def _concerns(event: Event, subject: Subject, duty: Duty) -> bool:
+    """Whether an event can start the clock of a subject."""
+    if not _same_child(event, subject):
+        return False
+    if not subject.organisation or event.partner != duty.rule.partner:
+        return True
+    return event.organisation in ("", subject.organisation)
+
+
+def _may_end(event: Event, subject: Subject, among: Sequence[Subject]) -> bool:
+    """Whether an ending that names a child or organisation, or none, is about this subject.
+
+    With `among` (a stop): it counts only where this subject is the only one it can be about.
+    """
+    if not _could_be_about(event, subject):
+        return False
+    return not any(other != subject and _could_be_about(event, other) for other in among)
+
+
+def _could_be_about(event: Event, subject: Subject) -> bool:
+    child_fits = not event.child or subject.child in ("", event.child)
+    place_fits = not event.organisation or subject.organisation in ("", event.organisation)
+    return child_fits and place_fits
+
+
+def _due_soon_at(duty: Duty, due_at: Instant | None) -> Instant | None:
+    """The ladder's earliest warning."""
+    if due_at is None or duty.ladder is None:
+        return None
+    rungs = [rung for rung in duty.ladder.rungs if rung.is_warning and rung.at.limit]
+    try:
+        return min((shift(due_at, rung.at.limit, -1, duty.calendar) for rung in rungs), default=None)
+    except PastHorizon:
+        return None

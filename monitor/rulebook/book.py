@@ -1,0 +1,262 @@
+"""The rulebook: all rules, ladders, calendars and the vocabulary, fitted together.
+
+What comes in: the documents as written. What goes out: one value that answers which version of a
+rule governs a start, when a clock is due, and which ladder tells of it; or every fault at once.
+It does not care whether the documents came from files or from the database.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from monitor.model import Event, Instant
+from monitor.rulebook.language import (
+    WEEKDAYS,
+    Alerts,
+    Holidays,
+    Ladder,
+    Rule,
+    Vocabulary,
+    Written,
+    WrittenCalendar,
+)
+from monitor.rulebook.match import Matcher, attribute_reader
+from monitor.worktime.calendar import (
+    Calendar,
+    CalendarDefinition,
+    PastHorizon,
+    compile_calendar,
+    elapsed,
+)
+from monitor.worktime.limits import EventTime, due
+from monitor.worktime.zones import day_of
+
+MEASURING_FIELDS = (
+    "applies",
+    "for_each",
+    "start",
+    "each_start",
+    "stop",
+    "exempt",
+    "void",
+    "defer",
+    "confirm",
+    "threshold",
+    "calendar",
+    "day_ends",
+    "closed_day_receipt",
+    "stop_feeds",
+)
+"""What decides a measurement. A change here needs a new version; wording and ladders do not."""
+
+
+class Documents(Written):
+    """Everything a rulebook is made of, as written."""
+
+    rules: tuple[Rule, ...]
+    ladders: tuple[Ladder, ...] = ()
+    calendars: tuple[WrittenCalendar, ...] = ()
+    holidays: dict[str, Holidays] = {}
+    vocabulary: Vocabulary
+
+    def as_json(self) -> str:
+        """Canonical JSON: the same documents in any order give the same text."""
+        ordered = self.model_copy(
+            update={
+                "rules": tuple(sorted(self.rules, key=lambda rule: (rule.id, rule.version))),
+                "ladders": tuple(sorted(self.ladders, key=lambda ladder: ladder.id)),
+                "calendars": tuple(sorted(self.calendars, key=lambda calendar: calendar.id)),
+                "holidays": dict(sorted(self.holidays.items())),
+            }
+        )
+        return ordered.model_dump_json(by_alias=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Documents:
+        """The documents that `as_json` wrote."""
+        return cls.model_validate_json(text)
+
+
+def measuring_digest(rule: Rule) -> str:
+    """SHA-256 over the parsed measuring part of a rule and its first effective date."""
+    written = rule.model_dump(mode="json", by_alias=True, include=set(MEASURING_FIELDS))
+    written["effective_from"] = rule.effective.from_.isoformat()
+    return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()
+
+
+class Duty:
+    """One version of one rule, ready to be applied: its matchers, calendar and ladder."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        *,
+        calendar: Calendar,
+        calendar_version: str,
+        ladder: Ladder | None,
+        superseded_from: dt.date | None,
+    ) -> None:
+        self.rule = rule
+        self.calendar = calendar
+        self.calendar_version = calendar_version
+        self.ladder = ladder
+        self.zone = ZoneInfo(calendar.zone.key)
+        self._superseded_from = superseded_from
+        self.starts = Matcher(rule.start)
+        self.stops = Matcher(rule.stop)
+        self.exempts = Matcher(rule.exempt)
+        self.voids = Matcher(rule.void)
+        self.defers = Matcher(rule.defer.when if rule.defer else ())
+        self.confirms = Matcher(rule.confirm.by if rule.confirm else ())
+        self.applies = tuple(
+            (name, attribute_reader(name), values) for name, values in rule.case_attributes.items()
+        )
+        self._claims = tuple(
+            (attribute_reader(name), frozenset(values))
+            for name, values in (rule.confirm.where if rule.confirm else {}).items()
+        )
+
+    def governs(self, start: Instant) -> bool:
+        """Whether this version is the one in force at a start."""
+        day = day_of(start, self.zone)
+        if day < self.rule.effective.from_:
+            return False
+        if self.rule.effective.to is not None and day > self.rule.effective.to:
+            return False
+        return self._superseded_from is None or day < self._superseded_from
+
+    def due(self, start: Instant, event: Event) -> tuple[Instant | None, str]:
+        """The last instant at which the clock is still in time; or None and the reason."""
+        if isinstance(self.rule.threshold, EventTime):
+            reason = "" if event.review_at is not None else "the event names no time"
+            return event.review_at, reason
+        try:
+            return (
+                due(
+                    start,
+                    self.rule.threshold,
+                    calendar=self.calendar,
+                    day_end=self.rule.day_ends,
+                    receipt=self.rule.closed_day_receipt,
+                ),
+                "",
+            )
+        except PastHorizon as past:
+            return None, str(past)
+
+    def is_claim(self, stop: Event) -> bool:
+        """Whether a stop is a claim that must be confirmed if it was recorded after due."""
+        return bool(self._claims) and all(read(stop) in values for read, values in self._claims)
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """All rules with every version, fitted to their calendars and ladders."""
+
+    documents: Documents
+    calendars: Mapping[str, Calendar]
+    ladders: Mapping[str, Ladder]
+    duties: Mapping[str, tuple[Duty, ...]]
+    """Rule id → its versions, oldest first."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words events may use."""
+        return self.documents.vocabulary
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over all documents: two nodes with the same digest decide the same."""
+        return hashlib.sha256(self.documents.as_json().encode()).hexdigest()
+
+    def duty(self, rule: str, version: int) -> Duty:
+        """One version of a rule; KeyError where it is not in the book."""
+        for duty in self.duties[rule]:
+            if duty.rule.version == version:
+                return duty
+        raise KeyError((rule, version))
+
+    def newest(self, rule: str) -> Duty:
+        """The newest version of a rule."""
+        return self.duties[rule][-1]
+
+
+def build_rulebook(documents: Documents, *, alerts_limit: Alerts = Alerts.ON) -> Rulebook:
+    """Fit documents together that were checked before.
+
+    `alerts_limit` is the installation's own switch: no rule says more than it allows.
+    """
+    limited = documents.model_copy(
+        update={"rules": tuple(_limited(rule, alerts_limit) for rule in documents.rules)}
+    )
+    calendars = {
+        written.id: _compiled(written, limited.holidays) for written in limited.calendars
+    }
+    ladders = {ladder.id: ladder for ladder in limited.ladders}
+    versions = {written.id: str(written.version) for written in limited.calendars}
+    return Rulebook(
+        documents=limited,
+        calendars=calendars,
+        ladders=ladders,
+        duties=_duties(limited.rules, calendars, versions, ladders),
+    )
+
+
+def _limited(rule: Rule, limit: Alerts) -> Rule:
+    order = list(Alerts)
+    if order.index(rule.alerts) <= order.index(limit):
+        return rule
+    return rule.model_copy(update={"alerts": limit})
+
+
+def _compiled(written: WrittenCalendar, holidays: Mapping[str, Holidays]) -> Calendar:
+    if written.always_open:
+        return elapsed(ZoneInfo(written.zone))
+    closed = holidays[written.holidays] if written.holidays else None
+    covers_from = closed.covers_from if closed else written.covers_from
+    covers_to = closed.covers_to if closed else written.covers_to
+    if covers_from is None or covers_to is None:
+        msg = f"calendar {written.id} names neither holidays nor the dates that it covers"
+        raise ValueError(msg)
+    return compile_calendar(
+        CalendarDefinition(
+            name=written.id,
+            version=str(written.version),
+            zone=written.zone,
+            weekly={WEEKDAYS.index(day): spans for day, spans in written.weekly.items()},
+            holidays=dict(closed.days) if closed else {},
+            special=dict(written.special),
+            covers_from=covers_from,
+            covers_to=covers_to,
+        )
+    )
+
+
+def _duties(
+    rules: Iterable[Rule],
+    calendars: Mapping[str, Calendar],
+    calendar_versions: Mapping[str, str],
+    ladders: Mapping[str, Ladder],
+) -> dict[str, tuple[Duty, ...]]:
+    versions: dict[str, list[Rule]] = {}
+    for rule in sorted(rules, key=lambda rule: (rule.id, rule.version)):
+        versions.setdefault(rule.id, []).append(rule)
+    return {
+        rule_id: tuple(
+            Duty(
+                rule,
+                calendar=calendars[rule.calendar],
+                calendar_version=calendar_versions[rule.calendar],
+                ladder=ladders[rule.ladder] if rule.ladder else None,
+                superseded_from=newer.effective.from_ if newer else None,
+            )
+            for rule, newer in zip(ordered, [*ordered[1:], None], strict=True)
+        )
+        for rule_id, ordered in versions.items()
+    }

@@ -1,0 +1,355 @@
+"""The language in which rules, ladders, calendars and the vocabulary are written.
+
+What comes in: one file's content as plain values. What goes out: frozen models, one for each kind
+of file, with every value in the form the rest of the house uses.
+It does not care where the files lie, nor whether they fit together: `book` checks that.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PositiveInt,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+from monitor.worktime.limits import ClosedDayReceipt, DayEnd, Limit, parse_limit
+
+NONE = "none"
+"""Written in a condition for "not said": `risk: [standard, none]`."""
+
+HOLDER = "holder"
+"""The role a rung names for whoever has the case at that hour."""
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=60)]
+Sentence = Annotated[str, StringConstraints(min_length=3, max_length=2000, strip_whitespace=True)]
+OneOrMore = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed),
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+
+
+def _zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError):
+        msg = f"{name!r} is not a time zone such as 'Europe/London'"
+        raise ValueError(msg) from None
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+WrittenLimit = Annotated[
+    Limit,
+    BeforeValidator(lambda value: parse_limit(value) if isinstance(value, str) else value),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "examples": ["4h", "4 working hours", "1 working day"]}),
+]
+
+
+class Written(BaseModel):
+    """A piece of a file: frozen, and nothing that is not known here is accepted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class AuthorityClass(StrEnum):
+    """Who says so: the five classes a figure can rest on."""
+
+    STATUTE = "statute"
+    STATUTORY_GUIDANCE = "statutory guidance"
+    NON_STATUTORY_GUIDANCE = "non-statutory guidance"
+    LOCAL_PROCEDURE = "local procedure"
+    LOCAL_ASSUMPTION = "local assumption"
+
+
+class Alerts(StrEnum):
+    """How much a rule may say: nothing, figures in the digest, or alerts as well."""
+
+    OFF = "off"
+    DIGEST = "digest"
+    ON = "on"
+
+
+class Authority(Written):
+    """On what a rule rests, and who looks at it again when."""
+
+    class_: AuthorityClass = Field(alias="class")
+    citation: Sentence
+    number_is_assumed: bool = True
+    """True where no text found sets this figure: mails then say the limit is the force's own."""
+    note: str = ""
+    jurisdiction: str = "England"
+    guidance_version: str = ""
+    approved_by: str = ""
+    """The role that approved it; empty: not yet approved."""
+    review_due: dt.date
+
+
+class Effective(Written):
+    """From which start date on a version governs, and until which (inclusive)."""
+
+    from_: dt.date = Field(alias="from")
+    to: dt.date | None = None
+
+
+class Condition(BaseModel):
+    """One kind of event, narrowed by attributes: all that are named must match.
+
+    An attribute takes one value or several of which any will do; `none` means "not said".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: OneOrMore
+
+    @model_validator(mode="after")
+    def _values_are_words(self) -> Self:
+        for name, value in (self.model_extra or {}).items():
+            values = [value] if isinstance(value, str) else value
+            if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
+                msg = f"{name} takes a word or a list of words"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def where(self) -> dict[str, frozenset[str]]:
+        """Attribute → values of which it must have one; "not said" is the empty string."""
+        return {name: _values(value) for name, value in (self.model_extra or {}).items()}
+
+
+def _values(value: str | list[str] | tuple[str, ...]) -> frozenset[str]:
+    words = [value] if isinstance(value, str) else value
+    return frozenset("" if word == NONE else word for word in words)
+
+
+class Deferral(Written):
+    """Which decision defers telling, and for how long at most where it names no review."""
+
+    when: tuple[Condition, ...] = Field(min_length=1)
+    at_most: WrittenLimit
+
+
+class Confirmation(Written):
+    """Which stops are claims that must be confirmed when they were recorded after due."""
+
+    where: dict[str, OneOrMore] = Field(min_length=1)
+    by: tuple[Condition, ...] = Field(min_length=1)
+    within: WrittenLimit
+
+
+class Rule(Written):
+    """One duty: which cases, what starts and stops its clock, how long, who is told."""
+
+    id: Name
+    title: Sentence
+    version: PositiveInt
+    effective: Effective
+    authority: Authority
+    alerts: Alerts = Alerts.DIGEST
+    wakes: bool = False
+    """Whether it may be told in the night; otherwise telling waits for duty hours."""
+    partner: str = ""
+    """The kind of partner that is owed the information; empty for a stage inside the force."""
+    subject: str = ""
+    """What is not yet on record, in words, where it is not "PARTNER told": `notice supervised`."""
+    applies: dict[str, OneOrMore] = {}
+    for_each: tuple[Literal["child", "organisation"], ...] = ()
+    start: tuple[Condition, ...] = Field(min_length=1)
+    each_start: bool = False
+    stop: tuple[Condition, ...] = Field(min_length=1)
+    exempt: tuple[Condition, ...] = ()
+    void: tuple[Condition, ...] = ()
+    defer: Deferral | None = None
+    confirm: Confirmation | None = None
+    threshold: WrittenLimit
+    calendar: Name = "clock-hours"
+    day_ends: DayEnd = DayEnd.CLOSE_OF_BUSINESS
+    closed_day_receipt: ClosedDayReceipt = ClosedDayReceipt.THAT_DATE
+    stop_feeds: tuple[Name, ...] = ()
+    """Feeds that must have been heard before silence about a stop means anything."""
+    ladder: Name | None = None
+
+    @model_validator(mode="after")
+    def _alerts_need_a_ladder(self) -> Self:
+        if self.alerts is Alerts.ON and self.ladder is None:
+            msg = "a rule whose alerts are on needs a ladder: name one, or set alerts to digest"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def case_attributes(self) -> dict[str, frozenset[str]]:
+        """Attribute → values of which the case must have one for the rule to apply."""
+        return {name: _values(value) for name, value in self.applies.items()}
+
+
+_OFFSET = re.compile(r"^(?P<limit>.+?) (?P<side>before|after) due$")
+
+
+class Offset(Written):
+    """A signed distance from due: `4 working hours before due`, `when due`, `1h after due`."""
+
+    limit: WrittenLimit | None
+    """None: at due itself."""
+    sign: Literal[-1, 1] = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the words; ValueError says which forms there are."""
+        if text == "when due":
+            return cls(limit=None)
+        if not (found := _OFFSET.match(text)):
+            msg = f"{text!r} is none of 'when due', '1h before due', '1 working day after due'"
+            raise ValueError(msg)
+        return cls(limit=parse_limit(found["limit"]), sign=-1 if found["side"] == "before" else 1)
+
+    def __str__(self) -> str:
+        if self.limit is None:
+            return "when due"
+        return f"{self.limit} {'before' if self.sign < 0 else 'after'} due"
+
+
+WrittenOffset = Annotated[
+    Offset,
+    BeforeValidator(lambda value: Offset.parse(value) if isinstance(value, str) else value),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "examples": ["1h before due", "when due", "1h after due"]}),
+]
+
+
+class Rung(Written):
+    """One step of a ladder: when, and which role; `holder` is whoever has the case then."""
+
+    at: WrittenOffset
+    tell: Name
+
+    @property
+    def is_warning(self) -> bool:
+        """A rung before due."""
+        return self.at.limit is not None and self.at.sign < 0
+
+
+class Repeat(Written):
+    """Reminders after the last rung, to the roles named, until taken or `for_days` are over."""
+
+    every: WrittenLimit
+    tell: Name
+    for_days: PositiveInt = 3
+
+
+class Ladder(Written):
+    """An escalation policy: its rungs from the earliest warning upward, and the reminders."""
+
+    id: Name
+    title: Sentence
+    version: PositiveInt
+    rungs: tuple[Rung, ...] = Field(min_length=1)
+    repeat: Repeat | None = None
+
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SPAN = re.compile(r"^(\d\d):(\d\d)-(\d\d):(\d\d)$")
+MINUTES_A_DAY = 24 * 60
+
+
+def _span(text: str) -> tuple[int, int]:
+    """`08:30-17:00` → minutes (510, 1020); a close not after the opening is on the next day."""
+    if not isinstance(text, str) or not (found := _SPAN.match(text)):
+        msg = f"{text!r} is not opening hours such as '08:30-17:00'"
+        raise ValueError(msg)
+    opens, closes = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
+    if opens >= MINUTES_A_DAY or closes > MINUTES_A_DAY or "60" <= found[2] or "60" <= found[4]:
+        msg = f"{text!r} names a time that no day has"
+        raise ValueError(msg)
+    return opens, closes if closes > opens else closes + MINUTES_A_DAY
+
+
+def _span_in_words(span: tuple[int, int]) -> str:
+    opens, closes = span
+    if closes > MINUTES_A_DAY:
+        closes -= MINUTES_A_DAY
+    return f"{opens // 60:02}:{opens % 60:02}-{closes // 60:02}:{closes % 60:02}"
+
+
+Span = Annotated[
+    tuple[int, int],
+    BeforeValidator(lambda value: _span(value) if isinstance(value, str) else value),
+    PlainSerializer(_span_in_words),
+    WithJsonSchema({"type": "string", "pattern": _SPAN.pattern}),
+]
+
+
+class WrittenCalendar(Written):
+    """Opening hours of one kind of place: a week, bank holidays, and days that differ."""
+
+    id: Name
+    title: Sentence
+    version: PositiveInt
+    zone: Zone
+    always_open: bool = False
+    holidays: Name | None = None
+    weekly: dict[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], tuple[Span, ...]] = {}
+    special: dict[dt.date, tuple[Span, ...]] = {}
+    """Half days, extra days, and closures (an empty list), in place of the week's hours."""
+    covers_from: dt.date | None = None
+    covers_to: dt.date | None = None
+    """The horizon where no holidays are named; otherwise the holidays' own."""
+
+
+class Holidays(Written):
+    """Bank holidays of one nation, pinned as data with their source."""
+
+    nation: Sentence
+    source: Sentence
+    source_version: str
+    covers_from: dt.date
+    covers_to: dt.date
+    days: dict[dt.date, str]
+
+
+class Stage(Written):
+    """A step of a notice's way: once completed, the case waits with a holder for the next."""
+
+    kind: Name
+    title: Sentence
+    """How a mail says that it is done: `submitted`."""
+    waiting_for: Sentence
+    """How a mail says what comes next: `triage`."""
+    holder: Name
+    """The role that has the case from here on."""
+
+
+class Vocabulary(Written):
+    """The words that events may use; a source's own words are mapped onto them by its feed."""
+
+    kinds: dict[Name, Sentence]
+    partners: dict[Name, Sentence]
+    categories: dict[Name, Sentence]
+    risks: dict[Name, Sentence]
+    """From the least to the gravest."""
+    decisions: dict[Name, Sentence]
+    reason_codes: dict[Name, Sentence] = {}
+    stages: tuple[Stage, ...]
+    attributes: dict[Name, Sentence] = {}
+    """What events may carry beside the standing fields."""
+    restricted_attribute: Name | None = None
+    """An attribute that marks a case as restricted when it says `yes`."""

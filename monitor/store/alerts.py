@@ -1,0 +1,99 @@
+"""What was decided to be told.
+
+What comes in: alerts, and what became of them. What goes out: what was said about a clock, and what
+waits to be told to whom. It does not care how a mail is written or sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from sqlalchemy import Connection, func, select, update
+
+from monitor.model import Alert, AlertKind, SaidAlert
+from monitor.store.rows import insert_rows
+from monitor.store.tables import alert, message
+
+_COLUMNS = Alert._fields
+
+
+def insert_alerts(connection: Connection, alerts: Sequence[Alert]) -> int:
+    """Store alerts, each once under its key; returns how many were new."""
+    rows = [(*told, "pending" if told.recipient else "cancelled") for told in alerts]
+    return insert_rows(connection, alert, (*_COLUMNS, "state"), rows)
+
+
+def said_about(connection: Connection, clock_ids: Collection[int]) -> list[SaidAlert]:
+    """Everything ever decided about some clocks, oldest first."""
+    asked = (
+        select(alert, message.c.attempts, message.c.sent_at)
+        .outerjoin(message, message.c.id == alert.c.message_id)
+        .where(alert.c.clock_id.in_(sorted(clock_ids)))
+        .order_by(alert.c.id)
+    )
+    return [
+        SaidAlert(
+            id=row["id"],
+            alert=Alert(*(row[name] for name in _COLUMNS))._replace(kind=AlertKind(row["kind"])),
+            state=row["state"],
+            attempted=bool(row["attempts"]),
+            sent_at=row["sent_at"],
+        )
+        for row in connection.execute(asked).mappings()
+    ]
+
+
+def cancel_unattempted(connection: Connection, alert_ids: Collection[int]) -> int:
+    """Cancel alerts that no attempted mail carries; returns how many.
+
+    Their mails are locked first: one that is being claimed at this moment counts as attempted.
+    """
+    ids = sorted(alert_ids)
+    carrying = select(alert.c.message_id).where(alert.c.id.in_(ids), alert.c.message_id.is_not(None))
+    locked = select(message.c.id, message.c.attempts).where(message.c.id.in_(carrying))
+    attempted = [
+        message_id
+        for message_id, attempts in connection.execute(
+            locked.order_by(message.c.id).with_for_update()
+        )
+        if attempts
+    ]
+    asked = update(alert).where(
+        alert.c.id.in_(ids),
+        alert.c.state != "cancelled",
+        (alert.c.message_id.is_(None)) | (alert.c.message_id.not_in(attempted)),
+    )
+    return connection.execute(asked.values(state="cancelled")).rowcount
+
+
+def waiting_recipients(connection: Connection) -> list[tuple[str, str]]:
+    """(address, role) of everybody for whom an alert waits that is in no mail yet."""
+    asked = (
+        select(alert.c.recipient, func.min(alert.c.role))
+        .where(alert.c.state == "pending")
+        .group_by(alert.c.recipient)
+        .order_by(func.min(alert.c.id))
+    )
+    return [(address, role) for address, role in connection.execute(asked)]
+
+
+def put_in_message(connection: Connection, address: str, message_id: int) -> int:
+    """Let a mail carry everything that waits for an address; returns how many alerts."""
+    asked = update(alert).where(alert.c.recipient == address, alert.c.state == "pending")
+    return connection.execute(asked.values(state="in message", message_id=message_id)).rowcount
+
+
+def alerts_in_message(connection: Connection, message_id: int) -> list[tuple[int, Alert]]:
+    """(id, alert) of what a mail carries and what was not cancelled, oldest first."""
+    asked = select(alert).where(
+        alert.c.message_id == message_id, alert.c.state == "in message"
+    )
+    return [
+        (row["id"], Alert(*(row[name] for name in _COLUMNS))._replace(kind=AlertKind(row["kind"])))
+        for row in connection.execute(asked.order_by(alert.c.id)).mappings()
+    ]
+
+
+def count_untold(connection: Connection) -> int:
+    """How many alerts found nobody to be told to."""
+    asked = select(func.count()).select_from(alert).where(alert.c.recipient == "")
+    return connection.scalar(asked) or 0

@@ -1,0 +1,236 @@
+"""The outbox: mails from their making to their outcome.
+
+What comes in: mails to make, outcomes of sending. What goes out: mails claimed under a lease. A mail
+is claimed, handed to the server, and its outcome recorded only while the lease still holds: at least
+once, and a repeat bears the same Message-ID and bytes. Leases run by the database's time.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
+
+from monitor.model import Duration, Instant
+from monitor.store.engine import database_now
+from monitor.store.tables import action, digest_run, message
+
+
+class Claimed(NamedTuple):
+    """A mail that this process alone may send until its lease lapses."""
+
+    id: int
+    kind: str
+    address: str
+    role: str
+    message_id: str
+    content: bytes | None
+    """The frozen bytes; None where the mail was never claimed before."""
+    attempts: int
+    lease_token: str
+    created_at: Instant
+    letter: Any
+
+
+def queue_message(
+    connection: Connection,
+    *,
+    kind: str,
+    address: str,
+    role: str,
+    domain: str,
+    now: Instant,
+    not_before: Instant,
+    letter: Any = None,
+) -> int:
+    """A new mail in the outbox; its Message-ID is settled here."""
+    asked = insert(message).values(
+        kind=kind,
+        address=address,
+        role=role,
+        state="queued",
+        created_at=now,
+        message_id=f"<{secrets.token_hex(16)}@{domain}>",
+        next_attempt_at=not_before,
+        letter=letter,
+    )
+    return int(connection.execute(asked.returning(message.c.id)).scalar_one())
+
+
+def last_alert_mail_at(connection: Connection, address: str) -> Instant | None:
+    """When the newest mail with alerts to an address was made."""
+    asked = select(func.max(message.c.created_at)).where(
+        message.c.address == address, message.c.kind == "alerts"
+    )
+    return connection.scalar(asked)
+
+
+def claim_messages(
+    connection: Connection, *, now: Instant, lease: Duration, limit: int
+) -> list[Claimed]:
+    """Mails whose time has come and that nobody else holds, oldest first."""
+    database_time = database_now(connection)
+    asked = (
+        select(message.c.id)
+        .where(
+            message.c.state == "queued",
+            message.c.next_attempt_at <= now,
+            or_(message.c.lease_until.is_(None), message.c.lease_until < database_time),
+        )
+        .order_by(message.c.next_attempt_at, message.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    token = secrets.token_hex(16)
+    ids = list(connection.scalars(asked))
+    taken = (
+        update(message)
+        .where(message.c.id.in_(ids))
+        .values(lease_token=token, lease_until=database_time + lease)
+        .returning(message)
+    )
+    rows = connection.execute(taken).mappings().all() if ids else []
+    return sorted((_claimed(row) for row in rows), key=lambda claimed: claimed.id)
+
+
+def _claimed(row: RowMapping) -> Claimed:
+    return Claimed(**{name: row[name] for name in Claimed._fields})
+
+
+def freeze_message(
+    connection: Connection, claimed: Claimed, *, content: bytes, subject: str, now: Instant
+) -> bool:
+    """Settle the bytes of a mail for ever and count the attempt that follows."""
+    return _under_lease(
+        connection,
+        claimed,
+        content=content,
+        subject=subject,
+        frozen_at=now,
+        attempts=claimed.attempts + 1,
+    )
+
+
+def count_attempt(connection: Connection, claimed: Claimed) -> bool:
+    """Count another attempt at a frozen mail, before it is made."""
+    return _under_lease(connection, claimed, attempts=claimed.attempts + 1)
+
+
+def record_sent(connection: Connection, claimed: Claimed, *, outcome: str, now: Instant) -> bool:
+    """The server took the mail."""
+    return _under_lease(
+        connection, claimed, state="sent", sent_at=now, outcome=outcome, lease_until=None
+    )
+
+
+def record_retry(
+    connection: Connection, claimed: Claimed, *, outcome: str, next_attempt_at: Instant
+) -> bool:
+    """The server did not take the mail now; it is tried again."""
+    return _under_lease(
+        connection, claimed, outcome=outcome, next_attempt_at=next_attempt_at, lease_until=None
+    )
+
+
+def record_dead(connection: Connection, claimed: Claimed, *, outcome: str) -> bool:
+    """The mail will not be tried again; a person must look."""
+    return _under_lease(connection, claimed, state="dead", outcome=outcome, lease_until=None)
+
+
+def cancel_message(connection: Connection, claimed: Claimed) -> bool:
+    """Everything the mail was to say has been put right: it is not sent."""
+    return _under_lease(
+        connection, claimed, state="cancelled", outcome="nothing left to say", lease_until=None
+    )
+
+
+def _under_lease(connection: Connection, claimed: Claimed, **values: Any) -> bool:
+    """Write to a mail only while this process's lease on it stands."""
+    done = connection.execute(
+        update(message)
+        .where(
+            message.c.id == claimed.id,
+            message.c.state == "queued",
+            message.c.lease_token == claimed.lease_token,
+        )
+        .values(**values)
+    )
+    return done.rowcount == 1
+
+
+def next_message_at(connection: Connection) -> Instant | None:
+    """When the next mail's time comes."""
+    return connection.scalar(
+        select(func.min(message.c.next_attempt_at)).where(message.c.state == "queued")
+    )
+
+
+def messages_to(connection: Connection, *, states: tuple[str, ...], limit: int) -> list[RowMapping]:
+    """Mails in some states, newest first."""
+    asked = select(message).where(message.c.state.in_(states)).order_by(message.c.id.desc())
+    return list(connection.execute(asked.limit(limit)).mappings())
+
+
+def count_messages(connection: Connection) -> dict[str, int]:
+    """State → how many mails; `retrying`: those queued that were tried and not taken."""
+    counts = {
+        state: count
+        for state, count in connection.execute(
+            select(message.c.state, func.count()).group_by(message.c.state)
+        )
+    }
+    retrying = select(func.count()).where(message.c.state == "queued", message.c.attempts > 0)
+    return counts | {"retrying": connection.scalar(retrying) or 0}
+
+
+# -- holding all mail -------------------------------------------------------------------------
+
+
+def mail_is_held(connection: Connection) -> bool:
+    """Whether somebody has held all mail and nobody released it since."""
+    newest = (
+        select(action.c.kind)
+        .where(action.c.kind.in_(("hold mail", "release mail")))
+        .order_by(action.c.number.desc())
+        .limit(1)
+    )
+    return connection.scalar(newest) == "hold mail"
+
+
+# -- digests ----------------------------------------------------------------------------------
+
+
+def digest_was_made(
+    connection: Connection, *, scope: str, period: str, recipient: str
+) -> bool:
+    """Whether a digest of a scope and period went to an address."""
+    asked = select(digest_run.c.id).where(
+        digest_run.c.scope == scope,
+        digest_run.c.period == period,
+        digest_run.c.recipient == recipient,
+    )
+    return connection.scalar(asked) is not None
+
+
+def record_digest(
+    connection: Connection,
+    *,
+    scope: str,
+    period: str,
+    recipient: str,
+    message_id: int,
+    known: int,
+    now: Instant,
+) -> None:
+    """A digest was put into the outbox; the unique key lets it be so once."""
+    connection.execute(
+        insert(digest_run).values(
+            scope=scope,
+            period=period,
+            recipient=recipient,
+            message_id=message_id,
+            known=known,
+            made_at=now,
+        )
+    )

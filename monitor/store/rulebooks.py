@@ -1,0 +1,99 @@
+"""The rulebook that is in force: accepted versions and the active one.
+
+What comes in: documents. What goes out: the active documents, with every version ever accepted; or
+why new ones are refused. It does not care where documents were written.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert, select
+
+from monitor.faults import Fault
+from monitor.model import Instant
+from monitor.rulebook.book import Documents, build_rulebook, measuring_digest
+from monitor.rulebook.language import Rule
+from monitor.store.rows import insert_rows
+from monitor.store.tables import activation, rule_version
+
+
+class Active(NamedTuple):
+    """The active rulebook's documents and digest."""
+
+    documents: Documents
+    digest: str
+
+
+def active_rulebook(connection: Connection) -> Active | None:
+    """What was last activated; None in a new database."""
+    newest = select(activation.c.documents, activation.c.digest).order_by(activation.c.id.desc())
+    row = connection.execute(newest.limit(1)).one_or_none()
+    return None if row is None else Active(Documents.from_json(row.documents), row.digest)
+
+
+def with_accepted_versions(connection: Connection, documents: Documents) -> Documents:
+    """Documents, with the versions of their rules that were accepted before and are gone from the
+    files: a clock that started under them is measured by them still."""
+    present = {(rule.id, rule.version) for rule in documents.rules}
+    ids = {rule.id for rule in documents.rules}
+    older = [
+        Rule.model_validate_json(content)
+        for rule, version, content in connection.execute(
+            select(rule_version.c.rule, rule_version.c.version, rule_version.c.content)
+        )
+        if rule in ids and (rule, version) not in present
+    ]
+    return documents.model_copy(update={"rules": (*documents.rules, *older)})
+
+
+def refusals(connection: Connection, documents: Documents) -> list[Fault]:
+    """Rules that measure differently under a version number that was accepted already."""
+    accepted = {
+        (rule, version): digest
+        for rule, version, digest in connection.execute(
+            select(rule_version.c.rule, rule_version.c.version, rule_version.c.measuring_digest)
+        )
+    }
+    faults = []
+    for rule in documents.rules:
+        before = accepted.get((rule.id, rule.version))
+        if before is not None and before != (digest := measuring_digest(rule)):
+            faults.append(_changed_without_version(rule, before, digest))
+    return faults
+
+
+def _changed_without_version(rule: Rule, before: str, digest: str) -> Fault:
+    return Fault(
+        file=f"{rule.id}.yaml",
+        field="version",
+        found=str(rule.version),
+        expected=(
+            f"this rule measures differently from the version {rule.version} that was accepted"
+            f" (was {before[:12]}, is {digest[:12]})"
+        ),
+        mend=f"set version to {rule.version + 1} and effective.from to the day it begins",
+    )
+
+
+def activate(connection: Connection, documents: Documents, *, actor: str, now: Instant) -> str:
+    """Accept every version and make the documents the active rulebook; returns its digest."""
+    rows = [
+        (
+            rule.id,
+            rule.version,
+            measuring_digest(rule),
+            rule.model_dump_json(by_alias=True),
+            now,
+        )
+        for rule in documents.rules
+    ]
+    columns = ("rule", "version", "measuring_digest", "content", "accepted_at")
+    insert_rows(connection, rule_version, columns, rows)
+    digest = build_rulebook(documents).digest
+    connection.execute(
+        insert(activation).values(
+            digest=digest, documents=documents.as_json(), activated_at=now, actor=actor
+        )
+    )
+    return digest
