@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from monitor.clocks.agenda import agenda, next_step_at
-from monitor.clocks.verdicts import is_closed
 from monitor.model import Clock, ClockKey, Instant, KeptClock
 from monitor.rulebook.book import Rulebook
 
@@ -67,9 +66,13 @@ def reconcile(
 
 
 def retimed(old: KeptClock, rulebook: Rulebook) -> KeptClock | None:
-    """A clock whose ladder changed, with the instant of its next step; None where it stays."""
+    """A clock whose ladder may have changed, to be looked at earlier; None where it need not be.
+
+    Never later: an instant may stand for something that the sweep still has to take back, and the
+    sweep puts a needless one right by itself.
+    """
     at = _next_action_at(old.clock, old.steps_done, rulebook)
-    if at == old.next_action_at or (old.next_action_at is not None and is_closed(old.clock)):
+    if at is None or (old.next_action_at is not None and old.next_action_at <= at):
         return None
     return replace(old, next_action_at=at, waits_for="")
 
@@ -109,7 +112,7 @@ def _changed(
     old: KeptClock, clock: Clock, rulebook: Rulebook, *, now: Instant
 ) -> KeptClock | None:
     if clock == old.clock:
-        return None
+        return retimed(old, rulebook)
     at = now if old.steps_done else _next_action_at(clock, 0, rulebook)
     return replace(old, clock=clock, next_action_at=at, waits_for="")
 

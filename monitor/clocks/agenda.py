@@ -89,12 +89,12 @@ def _rung_at(clock: Clock, duty: Duty, rung: Rung) -> Instant | None:
     try:
         if rung.is_warning:
             assert rung.at.limit is not None
-            at = shift(clock.due_at, rung.at.limit, -1, duty.calendar)
+            at = shift(clock.due_at, -rung.at.limit, duty.calendar)
             return None if is_late_news else at
         first = learnt_at if is_late_news else clock.due_at
         if rung.at.limit is None:
             return first + FIRST_LATE
-        return shift(first, rung.at.limit, 1, duty.calendar) + FIRST_LATE
+        return shift(first, rung.at.limit, duty.calendar) + FIRST_LATE
     except PastHorizon:
         return None
 
@@ -107,7 +107,7 @@ def _repeats(last: Step, duty: Duty, ladder: Ladder) -> list[Step]:
     while True:
         number += 1
         try:
-            at = shift(at, ladder.repeat.every, 1, duty.calendar)
+            at = shift(at, ladder.repeat.every, duty.calendar)
         except PastHorizon:
             return steps
         if at > last.at + ladder.repeat.for_days * DAY:

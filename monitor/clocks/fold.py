@@ -295,7 +295,7 @@ class _Case:
         if not decided:
             return None, None
         latest = max(decided, key=lambda fact: fact.event.occurred_to).event
-        longest = shift(latest.occurred_to, duty.rule.defer.at_most, 1, duty.calendar)
+        longest = shift(latest.occurred_to, duty.rule.defer.at_most, duty.calendar)
         until = longest if latest.review_at is None else min(latest.review_at, longest)
         return latest.occurred_to, max(until, latest.occurred_to)
 
@@ -315,7 +315,7 @@ class _Case:
             if confirms and fact is not stop and _may_end(fact.event, subject, ()):
                 if fact.event.occurred_to >= stop.event.occurred_to:
                     return None
-        return shift(written_at, confirm.within, 1, duty.calendar)
+        return shift(written_at, confirm.within, duty.calendar)
 
     def _last_stage(self, subject: Subject) -> tuple[str, Instant | None]:
         """The furthest completed stage of the notice's way, and when it was completed."""
@@ -387,8 +387,8 @@ def _due_soon_at(duty: Duty, due_at: Instant | None) -> Instant | None:
     """The ladder's earliest warning."""
     if due_at is None or duty.ladder is None:
         return None
-    rungs = [rung for rung in duty.ladder.rungs if rung.is_warning and rung.at.limit]
+    limits = [rung.at.limit for rung in duty.ladder.rungs if rung.is_warning and rung.at.limit]
     try:
-        return min((shift(due_at, rung.at.limit, -1, duty.calendar) for rung in rungs), default=None)
+        return min((shift(due_at, -limit, duty.calendar) for limit in limits), default=None)
     except PastHorizon:
         return None

@@ -17,6 +17,7 @@ import textwrap
 import unicodedata
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -38,7 +39,9 @@ from jinja2.ext import Extension
 from jinja2.sandbox import SandboxedEnvironment
 
 from monitor.deliver import words
-from monitor.deliver.letters import (
+from monitor.deliver.samples import SAMPLES
+from monitor.faults import Fault
+from monitor.letters import (
     AnyLetter,
     BundleLetter,
     DigestLetter,
@@ -46,11 +49,9 @@ from monitor.deliver.letters import (
     OperatorLetter,
     OverdueLetter,
     WarningLetter,
-    Withdrawn,
     WithdrawalLetter,
+    Withdrawn,
 )
-from monitor.deliver.samples import SAMPLES
-from monitor.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,8 @@ _TAG_LINE: Final = re.compile(r"(?m)^[ \t]*(\{([%#])(?:(?!-?\2\}).)*)(-?\2\})[ \
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 _IDENTIFIER: Final = re.compile(r"<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>")
 _POLICY: Final = SMTP.clone(cte_type="7bit")
+_CRLF: Final = "\r\n"
+_NUMBER: Final = re.compile(r"\+?[0-9][0-9 ()-]{2,24}", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -96,7 +99,7 @@ class Rendered:
 
     subject: str
     text: str
-    """One line a paragraph, not yet wrapped."""
+    """Wrapped as it is sent: a line that ends in a space goes on in the next (RFC 3676)."""
     html: str
     """A whole document, its styles inlined."""
 
@@ -157,7 +160,7 @@ class Composer:
         html = self._html.get_template(f"{folder}/body.html").render(said, subject=subject)
         return Rendered(
             subject=subject,
-            text=f"{self._marking}\n{text}\n{self._marking}\n",
+            text=_flowed(f"{self._marking}\n{text}\n{self._marking}\n"),
             html=self._inliner.inline(html.replace(_TOGETHER, "&nbsp;")),
         )
 
@@ -192,10 +195,9 @@ class Composer:
         message["From"] = self._sender
         message["To"] = Address(addr_spec=_address(to))
         self._thread(message, references, in_reply_to)
-        message["Subject"] = rendered.subject
-        self._set_manners(message)
         _set_bodies(message, rendered, message_id)
-        return message.as_bytes()
+        self._set_manners(message)
+        return _subject_line(rendered.subject) + message.as_bytes()
 
     def _subject(self, rendered: str) -> str:
         subject = _clean(f"{self._marking} | {rendered.replace(_TOGETHER, ' ')}")
@@ -208,7 +210,11 @@ class Composer:
             message["In-Reply-To"] = _identifier(before or references[-1])
 
     def _set_manners(self, message: EmailMessage) -> None:
-        """What tells other machines that no person wrote this."""
+        """What tells other machines that no person wrote this.
+
+        Set after the bodies: they would take the Content-Language of the whole for that of their
+        first part.
+        """
         message["Auto-Submitted"] = "auto-generated"
         if self._suppress_auto_replies:
             message["X-Auto-Response-Suppress"] = "All"
@@ -348,7 +354,7 @@ def _environment(folder: Path, zone: tzinfo, *, html: bool) -> SandboxedEnvironm
         "capital": lambda text: text[:1].upper() + text[1:],
         "unstopped": lambda text: text.rstrip("."),
         "short": lambda text, width: textwrap.shorten(text, width, placeholder="..."),
-        "digits": lambda text: re.sub(r"[^0-9+]", "", text),
+        "dialled": _dialled,
     }
     return environment
 
@@ -358,6 +364,11 @@ def _known(value: object) -> object:
         msg = "nothing is known here"
         raise UndefinedError(msg)
     return value
+
+
+def _dialled(telephone: str) -> str:
+    """What a telephone dials; empty where more than a number stands there, such as an extension."""
+    return re.sub(r"[^0-9+]", "", telephone) if _NUMBER.fullmatch(telephone) else ""
 
 
 def _together(text: str) -> str:
@@ -402,14 +413,26 @@ def _paragraphs(rendered: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
+def _subject_line(subject: str) -> bytes:
+    """The header's bytes.
+
+    Not by EmailMessage: where words within ASCII and beyond it alternate, Python 3.11 adds and
+    loses spaces when it folds them. What already looks encoded is encoded too, else a reader's
+    program would decode text that only pretends.
+    """
+    plain = subject.isascii() and "=?" not in subject
+    header = Header(subject, "us-ascii" if plain else "utf-8", header_name="Subject")
+    return f"Subject: {header.encode(linesep=_CRLF)}\r\n".encode("ascii")
+
+
 def _set_bodies(message: EmailMessage, rendered: Rendered, message_id: str) -> None:
-    text = _flowed(rendered.text)
+    text = rendered.text
     plain = text.isascii() and max(map(len, text.splitlines())) < _LONGEST_LINE
     message.set_content(text, cte="7bit" if plain else "quoted-printable")
     message.set_param("format", "flowed")
     message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
     # A boundary made by chance would give the same letter other bytes each time.
-    seed = "\0".join((message_id, rendered.text, rendered.html))
+    seed = f"{message_id}\0{rendered.text}\0{rendered.html}"
     message.set_boundary(f"=_{hashlib.sha256(seed.encode()).hexdigest()[:40]}")
 
 
@@ -419,12 +442,10 @@ def _flowed(text: str) -> str:
 
 
 def _flow(line: str) -> str:
-    pieces = textwrap.wrap(
-        line, _TEXT_WIDTH, break_long_words=False, break_on_hyphens=False
-    ) or [""]
+    pieces = textwrap.wrap(line, _TEXT_WIDTH, break_long_words=False, break_on_hyphens=False)
     # "-- " alone on a line would begin a signature.
     soft = [piece if piece == "--" else f"{piece} " for piece in pieces[:-1]]
-    return "\n".join(map(_stuffed, [*soft, pieces[-1]])).replace(_TOGETHER, " ")
+    return "\n".join(map(_stuffed, [*soft, *pieces[-1:]])).replace(_TOGETHER, " ")
 
 
 def _stuffed(line: str) -> str:

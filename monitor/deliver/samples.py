@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from monitor.deliver.letters import (
+from monitor.letters import (
     AnyLetter,
     BundleLetter,
     DigestLetter,
@@ -30,8 +30,8 @@ from monitor.deliver.letters import (
     Stage,
     Told,
     WarningLetter,
-    Withdrawing,
     WithdrawalLetter,
+    Withdrawing,
     Withdrawn,
 )
 from monitor.model import DAY, MINUTE
@@ -126,9 +126,7 @@ _WARNING: Final = WarningLetter(
         rule="significant-harm-council",
         rule_version=3,
     ),
-    feeds=(
-        FeedRead(feed="all feeds", read_to=_at("2027-03-08 21:45"), note="no gaps"),
-    ),
+    feeds=(FeedRead(feed="all feeds", read_to=_at("2027-03-08 21:45"), note="no gaps"),),
 )
 _DOUBTFUL: Final = OverdueLetter(
     at=_at("2027-03-09 06:00"),
@@ -294,9 +292,7 @@ _TOLD_IN_TIME: Final = WithdrawalLetter(
             ),
             remaining=(
                 Remaining(what="tell health", by=_at("2027-03-09 18:47")),
-                Remaining(
-                    what="written confirmation to the council", by=_at("2027-03-09 22:15")
-                ),
+                Remaining(what="written confirmation to the council", by=_at("2027-03-09 22:15")),
             ),
             confirm_by=_at("2027-03-09 12:00"),
             confirm_role="MASH sergeant",
@@ -377,13 +373,17 @@ _DIGEST: Final = DigestLetter(
         ),
     ),
     beside=(
-        "not for sharing, decided with a reason, 12 notices; deferred 3 (1 review overdue since"
-        " Sun 09:00); void 1.",
+        (
+            "not for sharing, decided with a reason, 12 notices; deferred 3 (1 review overdue since"
+            " Sun 09:00); void 1."
+        ),
     ),
     changes=(
         "Council 83 %: usual variation (average 85, expected 73 to 97).",
-        "Health 70 %: inside 68 to 94, but the eighth week running below the average of 81. By the"
-        " chart's rule that is a real change, not chance.",
+        (
+            "Health 70 %: inside 68 to 94, but the eighth week running below the average of 81."
+            " By the chart's rule that is a real change, not chance."
+        ),
     ),
     spans=(
         DigestSpan(
@@ -410,8 +410,10 @@ _DIGEST: Final = DigestLetter(
         "Standard 14: under 1 day 4, 1 to 3 days 7, 3 to 7 days 3. Older than 7 days: none.",
     ),
     no_notice=(
-        "4 contacts flagged with a child have neither a notice nor a recorded reason for none;"
-        " oldest Wed 3 March.",
+        (
+            "4 contacts flagged with a child have neither a notice nor a recorded reason for none;"
+            " oldest Wed 3 March."
+        ),
     ),
     quality=(
         "Of 38 notices: child's views recorded 31, school recorded 33, GP recorded 29.",
@@ -419,8 +421,10 @@ _DIGEST: Final = DigestLetter(
     ),
     alerts=("34 alerts in 21 mails; 19 taken within 2 h, 2 withdrawn, 0 with nobody to tell.",),
     coverage=(
-        "Occurrence system heard all 168 h; sending log 162 h 40 of 168 h (silent Wed 14:00 to"
-        " 19:20, not re-sent: the 6 unknowns).",
+        (
+            "Occurrence system heard all 168 h; sending log 162 h 40 of 168 h (silent Wed 14:00 to"
+            " 19:20, not re-sent: the 6 unknowns)."
+        ),
         "Rows set aside: 3 of 1,204. Restated since last week: 2 duties, late to in time.",
     ),
     notes=("Restricted cases are not in this mail.",),
@@ -465,9 +469,7 @@ SAMPLES: Final[Mapping[str, AnyLetter]] = {
     "withdrawal-bare": WithdrawalLetter(
         at=_at("2027-03-09 02:47"),
         items=(
-            Withdrawn(
-                duty=DutyLine(reference="PPN-2027-004211"), why=Withdrawing.TOLD_IN_TIME
-            ),
+            Withdrawn(duty=DutyLine(reference="PPN-2027-004211"), why=Withdrawing.TOLD_IN_TIME),
         ),
     ),
     "digest": _DIGEST,

@@ -9,7 +9,7 @@ It does not care in which column a cell stands; an `Unfit` says what was expecte
 from __future__ import annotations
 
 import re
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
@@ -36,6 +36,8 @@ REMEMBERED: Final = 20_000
 
 IDENTITY_LENGTH: Final = 200
 _LONGEST_REVISION: Final = 18
+_END_OF_TIME: Final = from_datetime(datetime(9999, 1, 1, tzinfo=UTC))
+"""Beyond it lie the dates by which systems mean "never", and civil time cannot name all of it."""
 _ISO: Final = re.compile(
     r"\d{4}-\d\d-\d\d(?P<time>[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?"
     r" ?(Z|[+-]\d\d(:?\d\d)?)?)?"
@@ -101,9 +103,7 @@ def moments(feed: Feed) -> Memo[Moment | None]:
     return Memo(read)
 
 
-def codes(
-    field: str, mapping: Mapping[str, str] | None, *, limit: int = CODE_LENGTH
-) -> Memo[str]:
+def codes(field: str, mapping: Mapping[str, str] | None, *, limit: int = CODE_LENGTH) -> Memo[str]:
     """Words of a field: through its value mapping, or as they stand where it has none."""
 
     def plain(text: str) -> str:
@@ -213,8 +213,8 @@ _Span = tuple["Instant", "Instant"]
 
 
 def _moment(first: Instant, last: Instant) -> Moment:
-    if first < 0:
-        raise Unfit(Reason.TOO_EARLY, "a time after 1970", "an earlier time")
+    if not 0 <= first <= last < _END_OF_TIME:
+        raise Unfit(Reason.OUT_OF_RANGE, "a time in the years 1970 to 9998", "another year")
     prefix = (first + (1 << 63)).to_bytes(8, "big")
     return Moment(first, last, f"{first}\x1f{last}", prefix)
 

@@ -168,11 +168,14 @@ class Fact:
         self._names = plan.names
         self.kind = source.kind
         self._kinds = codes("kind", feed.values.get("kind"))
+        self._empty_is_a_kind = "" in feed.values.get("kind", {})
+        self._kind_column = source.kind_column
         self._kind_at = plan.at[source.kind_column] if source.kind_column else None
         self._time_at, self._times = plan.at[source.time], plan.times
         self._when = tuple((plan.at[name], frozenset(texts)) for name, texts in source.when.items())
         self._constants = tuple((plan.slots[name], word) for name, word in source.constants.items())
         self._readers = plan.readers(source.columns)
+        self._has_own = bool(self._constants or self._readers)
         self._own_child = "child" in source.columns
         self._attributes = tuple(list(plan.slots.items())[_TEXTS:])
         self._label = f"#{source.label}".encode() if feed.is_wide else b""
@@ -195,15 +198,17 @@ class Fact:
         """
         if self._when and not self._applies(cells):
             return NoFact.IGNORED
+        kind = self.kind if self._kind_at is None else self._kind_of(cells, self._kind_at)
+        if kind == "":
+            return NoFact.IGNORED
         moment = _read(self._times, self._time_at, cells, self._names)
         if moment is None:
             return NoFact.UNFILLED
-        kind = self.kind if self._kind_at is None else self._kind_of(cells, self._kind_at)
-        if not kind:
-            return NoFact.IGNORED
+        if kind is None:
+            raise Unfit(Reason.MISSING, "what happened", "nothing").at(self._kind_column)
         if moment.first > latest:
             raise _in_future().at(self._names[self._time_at])
-        texts = self._own(texts, cells)
+        texts = self._own(texts, cells) if self._has_own else texts.copy()
         texts[_KIND] = kind
         return self._event(cells, texts, named, moment, received_at=received_at, latest=latest)
 
@@ -218,11 +223,10 @@ class Fact:
                 return False
         return True
 
-    def _kind_of(self, cells: Cells, index: int) -> str:
+    def _kind_of(self, cells: Cells, index: int) -> str | None:
+        """The kind that a cell maps to: empty for none, None where the cell does not say."""
         kind = _read(self._kinds, index, cells, self._names)
-        if not kind and not cells[index].strip() and "" not in self._plan.feed.values["kind"]:
-            raise Unfit(Reason.MISSING, "what happened", "nothing").at(self._names[index])
-        return kind
+        return kind if kind or self._empty_is_a_kind or cells[index].strip() else None
 
     def _own(self, texts: list[str], cells: Cells) -> list[str]:
         """The row's texts, with this fact's own in place of those it has."""

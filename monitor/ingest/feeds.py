@@ -253,6 +253,7 @@ class Feed(_Written):
         levels = [self.columns, *(source.columns for source in self.events)]
         return frozenset(level["child"] for level in levels if "child" in level)
 
+    @cached_property
     def mapping_digest(self) -> str:
         """A digest of what decides how a row reads: no title, folder or timetable."""
         beside = {"title", "folder", "pattern", "lag", "tolerance", "heartbeat"}

@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import zlib
@@ -48,6 +49,8 @@ MOST_NAMES: Final = 200
 
 REST: Final = "(others)"
 
+_KEY: Final = re.compile(r"[^\W\d][\w.:@-]{0,59}")
+_HEADING: Final = re.compile(r"[^\W\d][\w.:@ ()/-]{0,59}")
 _UNFINISHED: Final = (".tmp", ".part", ".partial", ".filepart", ".crdownload", "~")
 _DIGEST: Final = 32
 _NAMED: Final = 8
@@ -131,13 +134,14 @@ class RowReader:
         """Bytes of the file as it lies on the disk."""
         self._declared = frozenset(feed.declared_columns)
         self._last_line = 0
+        self._text: io.TextIOWrapper | None = None
         self._rows: Iterator[_Read] = iter(())
 
     def begin(self) -> None:
         """Read as far as the first row."""
         if not stat.S_ISREG(self._status.st_mode):
             raise _unreadable(self.path, "this is no regular file")
-        text = self._text()
+        self._text = text = self._decoded()
         rows = self._csv_rows(text) if self.feed.format == "csv" else self._json_rows(text)
         self._rows = self._watched(rows)
 
@@ -157,6 +161,8 @@ class RowReader:
 
     def close(self) -> None:
         """Let go of the file."""
+        if self._text is not None:
+            self._text.close()
         self._file.close()
 
     @property
@@ -169,12 +175,16 @@ class RowReader:
         while self.rows_read < rows and next(self._rows, None) is not None:
             pass
 
-    def _text(self) -> io.TextIOWrapper:
+    def _decoded(self) -> io.TextIOWrapper:
         packed = self._file.read(2) == b"\x1f\x8b"
         self._file.seek(0)
-        raw: Any = gzip.GzipFile(fileobj=self._file, mode="rb") if packed else self._file
+        stream: Any
+        if packed:  # unbuffered: a buffer would lose what was unpacked before the file broke off
+            stream = gzip.GzipFile(fileobj=self._file, mode="rb")
+        else:
+            stream = io.BufferedReader(self._file)
         return io.TextIOWrapper(
-            io.BufferedReader(raw, 1 << 17),
+            stream,
             encoding=self.feed.encoding,
             errors="surrogateescape",  # a cell in another encoding spoils itself, not the file
             newline="" if self.feed.format == "csv" else "\n",
@@ -335,9 +345,16 @@ class RowReader:
 
     def _count_dropped(self, names: Iterable[str], rows: int) -> None:
         for name in names:
-            known = name in self.dropped or (len(self.dropped) < MOST_NAMES and _is_a_name(name))
+            known = name in self.dropped or (
+                len(self.dropped) < MOST_NAMES and self._is_a_name(name)
+            )
             counted = name if known else REST
             self.dropped[counted] = self.dropped.get(counted, 0) + rows
+
+    def _is_a_name(self, text: str) -> bool:
+        """Whether a text can be a column's name; a JSON object may be keyed by data instead."""
+        spaced = self.feed.format == "csv"
+        return bool((_HEADING if spaced else _KEY).fullmatch(text)) and not UNFIT.search(text)
 
     def _reject(self, line: int, reason: Reason, expected: str, found: str, text: str) -> Rejected:
         self.rows_read += 1
@@ -439,11 +456,6 @@ def _is_final(name: str, patterns: tuple[str, ...]) -> bool:
     if name.startswith(".") or name.lower().endswith(_UNFINISHED):
         return False
     return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _is_a_name(text: str) -> bool:
-    """Whether a text can be the name of a column, and not data in its place."""
-    return 0 < len(text) <= 60 and text[0].isalpha() and not UNFIT.search(text)  # noqa: PLR2004
 
 
 def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

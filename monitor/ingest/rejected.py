@@ -35,7 +35,7 @@ class Reason(StrEnum):
     UNREADABLE_TIME = "unreadable time"
     NO_SUCH_TIME = "no such local time"
     FUTURE = "in the future"
-    TOO_EARLY = "too early"
+    OUT_OF_RANGE = "out of range"
     PATTERN = "pattern"
     UNMAPPED = "unmapped value"
     TOO_LONG = "too long"

@@ -7,13 +7,18 @@ waits to be told to whom. It does not care how a mail is written or sent.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from monitor.model import Alert, AlertKind, SaidAlert
 from monitor.store.rows import insert_rows
-from monitor.store.tables import alert, message
+from monitor.store.tables import alert, clock, message
 
 _COLUMNS = Alert._fields
+
+ALERTS, WITHDRAWAL = "alerts", "withdrawal"
+"""Kinds of mail that carry alerts: what is to be done, and what is taken back."""
+
+_KIND_OF_MAIL = case((alert.c.kind == AlertKind.WITHDRAWAL, WITHDRAWAL), else_=ALERTS)
 
 
 def insert_alerts(connection: Connection, alerts: Sequence[Alert]) -> int:
@@ -65,21 +70,28 @@ def cancel_unattempted(connection: Connection, alert_ids: Collection[int]) -> in
     return connection.execute(asked.values(state="cancelled")).rowcount
 
 
-def waiting_recipients(connection: Connection) -> list[tuple[str, str]]:
-    """(address, role) of everybody for whom an alert waits that is in no mail yet."""
+def waiting_recipients(connection: Connection) -> list[tuple[str, str, str]]:
+    """(address, role, kind of mail) of everybody for whom an alert waits that is in no mail yet."""
     asked = (
-        select(alert.c.recipient, func.min(alert.c.role))
+        select(alert.c.recipient, func.min(alert.c.role), _KIND_OF_MAIL)
         .where(alert.c.state == "pending")
-        .group_by(alert.c.recipient)
+        .group_by(alert.c.recipient, _KIND_OF_MAIL)
         .order_by(func.min(alert.c.id))
     )
-    return [(address, role) for address, role in connection.execute(asked)]
+    return [(address, role, kind) for address, role, kind in connection.execute(asked)]
 
 
-def put_in_message(connection: Connection, address: str, message_id: int) -> int:
-    """Let a mail carry everything that waits for an address; returns how many alerts."""
-    asked = update(alert).where(alert.c.recipient == address, alert.c.state == "pending")
+def put_in_message(connection: Connection, address: str, kind: str, message_id: int) -> int:
+    """Let a mail carry everything of its kind that waits for an address; returns how many."""
+    asked = update(alert).where(
+        alert.c.recipient == address, alert.c.state == "pending", kind == _KIND_OF_MAIL
+    )
     return connection.execute(asked.values(state="in message", message_id=message_id)).rowcount
+
+
+def case_of_clock(connection: Connection, clock_id: int) -> int:
+    """The case that a clock belongs to."""
+    return int(connection.execute(select(clock.c.case_id).where(clock.c.id == clock_id)).scalar_one())
 
 
 def alerts_in_message(connection: Connection, message_id: int) -> list[tuple[int, Alert]]:

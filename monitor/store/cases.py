@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select, update
 
 from monitor.clocks.timeline import age
-from monitor.model import Event
+from monitor.model import Event, Instant
 from monitor.store.rows import (
     EVENT_COLUMNS,
     INSERTED_EVENT_COLUMNS,
@@ -21,6 +21,9 @@ from monitor.store.rows import (
     insert_rows,
 )
 from monitor.store.tables import case_, event
+
+CLEARED = "cleared"
+"""Kind of the retraction that a snapshot makes by no longer holding a fact."""
 
 MOVED = "moved"
 """Kind of the retraction that is left behind where a source gave an event another reference."""
@@ -139,25 +142,27 @@ def _stored_versions(
         .join(case_, case_.c.id == event.c.case_id)
         .where(
             event.c.feed == told[0].event.feed,
-            event.c.identity.in_(sorted(asked_for)),
+            event.c.identity.in_([*asked_for, *map(_cleared_identity, asked_for)]),
             event.c.undone == 0,
         )
     )
     versions: dict[bytes, Stored] = {}
     for row in connection.execute(asked):
         stored = event_of(row[1:])
-        versions.setdefault(stored.identity, []).append((row[0], stored))
+        identity = stored.retracts if stored.kind == CLEARED else stored.identity
+        versions.setdefault(identity, []).append((row[0], stored))
     return versions
 
 
 def _compare(fact: Event, stored: Stored, *, is_snapshot: bool) -> tuple[str, Event]:
     """How an event relates to the stored versions of its identity, and the version to store."""
-    versions = [version for _, version in stored if version.kind != MOVED]
+    versions = [version for _, version in stored if version.kind not in (MOVED, CLEARED)]
     if not versions:
         return "new", fact
     newest = max(versions, key=age)
-    if is_snapshot and not fact.revision:
-        if newest.content == fact.content:
+    was_cleared = any(v.kind == CLEARED and age(v) >= age(newest) for _, v in stored)
+    if is_snapshot:
+        if newest.content == fact.content and not was_cleared:
             return "known", fact
         return "amended", fact._replace(revision=fact.received_at)
     if any(v.content == fact.content and age(v) == age(fact) for v in versions):
@@ -171,8 +176,9 @@ def _left_behind(stored: Stored) -> Iterable[tuple[int, Event]]:
 
     Every case but those of the newest version gets one that is as new as the newest.
     """
-    newest = max((version for _, version in stored if version.kind != MOVED), key=age)
-    at_newest = {case for case, v in stored if v.kind != MOVED and age(v) == age(newest)}
+    told = [(case_id, v) for case_id, v in stored if v.kind not in (MOVED, CLEARED)]
+    newest = max((version for _, version in told), key=age)
+    at_newest = {case_id for case_id, version in told if age(version) == age(newest)}
     for case_id in sorted({case for case, _ in stored} - at_newest):
         left = _moved(newest, case_id)
         if all(version.identity != left.identity or age(version) < age(left)
@@ -191,6 +197,50 @@ def _moved(newest: Event, case_id: int) -> Event:
         category="",
         risk="",
         attributes=(),
+    )
+
+
+def cleared_events(
+    connection: Connection,
+    feed: str,
+    identities: Sequence[bytes],
+    *,
+    has_revisions: bool,
+    now: Instant,
+) -> list[Event]:
+    """Retractions of what a snapshot told before and no longer holds: (identities) of one feed.
+
+    A fact that is cleared already, or never was, gives none. Where the source numbers its
+    revisions, a later one says by its number that a fact is back; without, the time of receipt.
+    """
+    asked = (
+        select(*_EVENT_SELECTED)
+        .join(case_, case_.c.id == event.c.case_id)
+        .where(event.c.feed == feed, event.c.undone == 0)
+        .where(event.c.identity.in_([*identities, *map(_cleared_identity, identities)]))
+    )
+    told: dict[bytes, list[Event]] = {}
+    for row in connection.execute(asked):
+        stored = event_of(row)
+        told.setdefault(stored.retracts or stored.identity, []).append(stored)
+    newest = [max(versions, key=lambda v: (age(v), v.kind == CLEARED)) for versions in told.values()]
+    return [
+        _cleared(version, revision=version.revision if has_revisions else now, now=now)
+        for version in newest
+        if version.kind != CLEARED
+    ]
+
+
+def _cleared_identity(identity: bytes) -> bytes:
+    return b"cleared:" + identity
+
+
+def _cleared(version: Event, *, revision: int, now: Instant) -> Event:
+    return _moved(version, 0)._replace(
+        identity=_cleared_identity(version.identity),
+        kind=CLEARED,
+        revision=revision,
+        received_at=now,
     )
 
 
@@ -259,6 +309,11 @@ def mark_dirty(connection: Connection, case_ids: Collection[int]) -> None:
     connection.execute(
         update(case_).where(case_.c.id.in_(sorted(case_ids))).values(dirty=case_.c.dirty + 1)
     )
+
+
+def mark_all_dirty(connection: Connection) -> None:
+    """Give every case a cause to be folded again: the rulebook has changed."""
+    connection.execute(update(case_).values(dirty=case_.c.dirty + 1))
 
 
 def mark_assessed(connection: Connection, case_ids: Iterable[int]) -> None:

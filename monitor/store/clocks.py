@@ -111,11 +111,12 @@ def wake_waiting_for(connection: Connection, feed: str, *, now: Instant) -> None
     )
 
 
-def open_clock_ids(connection: Connection, *, after: int, limit: int) -> list[int]:
-    """Ids of clocks that no fact has ended, in order, after a given one."""
+def open_clocks(connection: Connection) -> Iterator[KeptClock]:
+    """Clocks that no fact has ended, streamed."""
     ended = (clock.c.stopped_at, clock.c.exempt_at, clock.c.void_at, clock.c.superseded_at)
-    asked = select(clock.c.id).where(clock.c.id > after, *(column.is_(None) for column in ended))
-    return list(connection.scalars(asked.order_by(clock.c.id).limit(limit)))
+    asked = select(clock).where(*(column.is_(None) for column in ended))
+    for row in connection.execute(asked.execution_options(yield_per=2000)):
+        yield kept_clock_of(row)
 
 
 def all_clocks(

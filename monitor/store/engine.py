@@ -108,6 +108,8 @@ def database_now(connection: Connection) -> Instant:
 
 
 __all__ = [
+    "Connection",
+    "Engine",
     "OperationalError",
     "WrongOwner",
     "database_now",

@@ -148,6 +148,11 @@ def list_intakes(connection: Connection, *, limit: int) -> Sequence[RowMapping]:
     return connection.execute(asked).mappings().all()
 
 
+def first_received_at(connection: Connection) -> Instant | None:
+    """When the first file was taken in; None where none was."""
+    return connection.scalar(select(func.min(intake.c.started_at)))
+
+
 def undo_intake(connection: Connection, intake_id: int, *, number: int) -> frozenset[int]:
     """Make unknown again, as of a number, what one intake brought; returns the cases it changes."""
     batches = select(batch.c.id).where(batch.c.intake_id == intake_id)
@@ -305,6 +310,12 @@ def tolerances(connection: Connection) -> dict[str, Duration]:
     return {name: tolerance for name, tolerance in connection.execute(
         select(feed.c.name, feed.c.tolerance)
     )}
+
+
+def count_dirty(connection: Connection) -> int:
+    """How many cases have a cause to be folded that no fold has answered."""
+    asked = select(func.count()).select_from(case_).where(case_.c.dirty != case_.c.assessed)
+    return connection.scalar(asked) or 0
 
 
 def known_references(connection: Connection, feed_name: str) -> set[str]:

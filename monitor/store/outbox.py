@@ -30,7 +30,6 @@ class Claimed(NamedTuple):
     attempts: int
     lease_token: str
     created_at: Instant
-    letter: Any
 
 
 def queue_message(
@@ -42,32 +41,56 @@ def queue_message(
     domain: str,
     now: Instant,
     not_before: Instant,
-    letter: Any = None,
+    message_id: str = "",
+    content: bytes | None = None,
+    subject: str = "",
 ) -> int:
-    """A new mail in the outbox; its Message-ID is settled here."""
+    """A new mail in the outbox.
+
+    Its Message-ID is settled here; its bytes too, where they are given.
+    """
     asked = insert(message).values(
         kind=kind,
         address=address,
         role=role,
         state="queued",
         created_at=now,
-        message_id=f"<{secrets.token_hex(16)}@{domain}>",
+        message_id=message_id or f"<{secrets.token_hex(16)}@{domain}>",
         next_attempt_at=not_before,
-        letter=letter,
+        content=content,
+        subject=subject,
+        frozen_at=None if content is None else now,
     )
     return int(connection.execute(asked.returning(message.c.id)).scalar_one())
 
 
-def last_alert_mail_at(connection: Connection, address: str) -> Instant | None:
-    """When the newest mail with alerts to an address was made."""
+def last_mail_at(connection: Connection, address: str, kind: str) -> Instant | None:
+    """When the newest mail of a kind to an address was made."""
     asked = select(func.max(message.c.created_at)).where(
-        message.c.address == address, message.c.kind == "alerts"
+        message.c.address == address, message.c.kind == kind, message.c.state != "cancelled"
+    )
+    return connection.scalar(asked)
+
+
+def unwritten_message(connection: Connection, address: str, kind: str) -> int | None:
+    """A mail of a kind to an address that waits and whose bytes are not settled; locked."""
+    asked = (
+        select(message.c.id)
+        .where(
+            message.c.address == address,
+            message.c.kind == kind,
+            message.c.state == "queued",
+            message.c.content.is_(None),
+        )
+        .order_by(message.c.id)
+        .limit(1)
+        .with_for_update()
     )
     return connection.scalar(asked)
 
 
 def claim_messages(
-    connection: Connection, *, now: Instant, lease: Duration, limit: int
+    connection: Connection, *, now: Instant, lease: Duration, limit: int, node: str
 ) -> list[Claimed]:
     """Mails whose time has come and that nobody else holds, oldest first."""
     database_time = database_now(connection)
@@ -82,7 +105,7 @@ def claim_messages(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    token = secrets.token_hex(16)
+    token = f"{node}/{secrets.token_hex(16)}"
     ids = list(connection.scalars(asked))
     taken = (
         update(message)
@@ -96,6 +119,23 @@ def claim_messages(
 
 def _claimed(row: RowMapping) -> Claimed:
     return Claimed(**{name: row[name] for name in Claimed._fields})
+
+
+def lock_message(connection: Connection, claimed: Claimed) -> bool:
+    """Lock a claimed mail; False where the lease on it is lost."""
+    asked = select(message.c.id).where(
+        message.c.id == claimed.id,
+        message.c.state == "queued",
+        message.c.lease_token == claimed.lease_token,
+    )
+    return connection.scalar(asked.with_for_update()) is not None
+
+
+def release_leases(connection: Connection, node: str) -> int:
+    """A node that starts holds nothing: what it held when it ended may be claimed at once."""
+    held = message.c.lease_token.startswith(f"{node}/", autoescape=True)
+    asked = update(message).where(message.c.state == "queued", held)
+    return connection.execute(asked.values(lease_token="", lease_until=None)).rowcount
 
 
 def freeze_message(

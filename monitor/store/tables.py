@@ -325,7 +325,6 @@ message = Table(
     _instant_or_none("lease_until"),
     _instant_or_none("sent_at"),
     _words("outcome"),
-    Column("letter", JSON, nullable=True),
     CheckConstraint("state IN ('queued', 'sent', 'dead', 'cancelled')", name="state"),
     CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent"),
     Index("ix_message_waiting", "next_attempt_at", sqlite_where=text("state = 'queued'"),

@@ -335,8 +335,12 @@ def _clipped(
 
 
 def _merged(stretches: Iterable[tuple[Instant, Instant]]) -> Iterator[tuple[Instant, Instant]]:
-    """Sorted stretches that neither overlap nor touch, and count the same time as these."""
-    ordered = iter(sorted(stretches))
+    """Stretches that neither overlap nor touch, and count the same time as these.
+
+    They come and go in order of their opening: dates follow each other, and no span opens later
+    than its own date.
+    """
+    ordered = iter(stretches)
     current = next(ordered, None)
     if current is None:
         return

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,7 +18,7 @@ from monitor.worktime.calendar import (
     elapsed,
 )
 from monitor.worktime.definition import Span
-from monitor.worktime.instants import isoformat, parse_instant
+from monitor.worktime.instants import isoformat
 from monitor.worktime.zones import day_of, end_of_day, first_instant_of_local, start_of_day
 from tests.worktime.oracle import Oracle, definitions
 from tests.worktime.shipped import shipped
@@ -25,7 +26,9 @@ from tests.worktime.shipped import shipped
 LONDON = ZoneInfo("Europe/London")
 COUNCIL = shipped("council-england")
 CLOCK_HOURS = elapsed(LONDON)
-COVERED = st.integers(start_of_day(date(2020, 1, 1), LONDON), end_of_day(date(2028, 12, 31), LONDON))
+COVERED = st.integers(
+    start_of_day(date(2020, 1, 1), LONDON), end_of_day(date(2028, 12, 31), LONDON)
+)
 DATES = st.dates(date(2020, 1, 1), date(2028, 12, 31))
 
 
@@ -106,7 +109,7 @@ class TestAgainstTheMinuteOracle:
             minutes = range(window.start // MINUTE, -(-window.end // MINUTE))
             readings = {oracle.is_open[minute - oracle.first_minute] for minute in minutes}
             assert readings == {window.counted}
-        for earlier, later in zip(windows, windows[1:], strict=False):
+        for earlier, later in pairwise(windows):
             assert (earlier.counted, earlier.why) != (later.counted, later.why)
 
     @given(st.data())
@@ -259,11 +262,27 @@ class TestWorkingTime:
         with pytest.raises(PastHorizon):
             nights.worked_before(at("2027-05-01T00:00") + 1)
 
-    def test_the_early_hours_of_the_first_date_are_unknown_after_a_night_shift(self) -> None:
-        nights = calendar((1320, 1800))
+    @pytest.mark.parametrize(
+        ("weekly", "night_before"),
+        [(((1320, 1800), (0, 480)), None), (((0, 480),), ((1320, 1800),))],
+    )
+    def test_the_early_hours_of_the_first_date_are_unknown_where_the_night_before_is(
+        self, weekly: tuple[Span, ...], night_before: tuple[Span, ...] | None
+    ) -> None:
+        """A night shift until 06:00, of the week or of that date, lies before what is covered."""
+        special = {date(2027, 2, 28): night_before} if night_before else None
+        place = calendar(*weekly, special=special)
+        assert place.add(at("2027-03-01T07:00"), -HOUR) == at("2027-03-01T06:00")
         with pytest.raises(PastHorizon):
-            nights.is_open(at("2027-03-01T05:59"))
-        assert not nights.is_open(at("2027-03-01T06:00"))
+            place.is_open(at("2027-03-01T06:00") - 1)
+        with pytest.raises(PastHorizon):
+            place.add(at("2027-03-01T07:00"), -HOUR - 1)
+
+    def test_business_closes_with_the_last_span_to_close_whichever_opened_last(self) -> None:
+        for spans in (((540, 720), (780, 1020)), ((540, 1020), (600, 660))):
+            place, day = calendar(*spans), date(2027, 3, 10)
+            assert place.opening(day) == at("2027-03-10T09:00")
+            assert place.close_of_business(day) == at("2027-03-10T17:00")
 
     def test_a_half_day_an_extra_day_and_a_local_closure_count_as_they_say(self) -> None:
         half, extra, closed = date(2027, 3, 10), date(2027, 3, 13), date(2027, 3, 11)
@@ -366,6 +385,16 @@ class TestHorizon:
         close = COUNCIL.close_of_business(date(2028, 12, 29))
         assert COUNCIL.add(at("2028-12-29T08:30"), 8 * HOUR + 30 * MINUTE) == close
         assert COUNCIL.worked_before(at("2029-01-01")) == COUNCIL.worked_before(close)
+
+    def test_whether_the_instant_after_the_last_known_one_is_open_is_not_known(self) -> None:
+        """All time before it is known, but it belongs to a date that is not covered."""
+        whole = calendar((0, 1440))
+        end = at("2027-05-01T00:00")
+        assert whole.is_open(end - 1)
+        assert whole.worked_before(end) == whole.worked_before(end - 1) + 1
+        for question in (whole.is_open, whole.next_opening):
+            with pytest.raises(PastHorizon, match="it does not know 2027-05-01"):
+                question(end)
 
     def test_after_the_last_opening_there_is_no_next_one(self) -> None:
         with pytest.raises(PastHorizon, match="it does not know 2029-01-01"):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model import DAY, HOUR
-from monitor.worktime.instants import parse_instant
+from monitor.worktime.instants import isoformat, parse_instant
 from monitor.worktime.zones import (
     NonexistentTime,
     day_of,
@@ -27,6 +27,7 @@ ZONES = st.sampled_from(
         ZoneInfo("Europe/Rome"),
         ZoneInfo("America/New_York"),
         ZoneInfo("America/St_Johns"),
+        ZoneInfo("America/Nuuk"),
         ZoneInfo("America/Sao_Paulo"),
         ZoneInfo("Australia/Lord_Howe"),
         ZoneInfo("Pacific/Apia"),
@@ -125,6 +126,21 @@ def test_a_day_that_does_not_begin_at_midnight_begins_at_the_change() -> None:
     zone = ZoneInfo("America/Sao_Paulo")
     start = start_of_day(date(2018, 11, 4), zone)
     assert local(start, zone).isoformat() == "2018-11-04T01:00:00-02:00"
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "last"),
+    [
+        # The clocks went back from 00:00 to 23:00: the last hour came twice.
+        ("America/Sao_Paulo", date(2018, 2, 17), "2018-02-18T02:59:59.999999+00:00"),
+        # They went forward from 23:00 to 00:00: the last hour never came.
+        ("America/Nuuk", date(2024, 3, 30), "2024-03-31T00:59:59.999999+00:00"),
+    ],
+)
+def test_a_day_ends_with_the_last_microsecond_that_has_its_date(
+    zone: str, day: date, last: str
+) -> None:
+    assert isoformat(end_of_day(day, ZoneInfo(zone))) == last
 
 
 @given(INSTANTS, ZONES)

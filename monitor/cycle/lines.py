@@ -1,0 +1,320 @@
+"""What a mail says of one duty, gathered from what is stored.
+
+What comes in: an alert's clock, its case and what was said. What goes out: a duty line of plain
+values, in which everything that is not known is absent. It does not care how the mail is worded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from monitor.clocks.agenda import agenda, next_step_at
+from monitor.clocks.timeline import live_facts
+from monitor.clocks.verdicts import verdict
+from monitor.letters import (
+    DutyLine,
+    FeedRead,
+    NextStep,
+    OtherDuty,
+    Route,
+    Silence,
+    Stage,
+    Told,
+    Withdrawing,
+    Withdrawn,
+)
+from monitor.model import Alert, AlertKind, Clock, Event, Instant, KeptClock, SaidAlert, Verdict
+from monitor.rulebook.book import Duty
+from monitor.rulebook.language import HOLDER, AuthorityClass
+from monitor.store import alerts, cases, clocks, intakes
+from monitor.store.engine import Connection
+
+if TYPE_CHECKING:
+    from monitor.cycle.parts import Monitor
+
+WHOM: Final = {"council": "the council"}
+"""Partners that a sentence names with an article."""
+
+
+class CaseFile:
+    """Everything stored about one case, read once for all lines that speak of it."""
+
+    def __init__(self, monitor: Monitor, connection: Connection, case_id: int) -> None:
+        self.monitor = monitor
+        linked = cases.linked_case_ids(connection, [case_id])
+        self.reference = cases.references_of(connection, [case_id])[case_id]
+        told = cases.events_of(connection, linked)
+        self.facts = live_facts(event for events in told.values() for event in events).facts
+        self.clocks = clocks.clocks_of(connection, linked)
+        ids = [kept.id for kept in self.clocks]
+        self.said = alerts.said_about(connection, ids)
+        self.feeds = {row["name"]: row for row in intakes.list_feeds(connection)}
+
+    def kept(self, clock_id: int) -> KeptClock:
+        """One of its clocks."""
+        return next(kept for kept in self.clocks if kept.id == clock_id)
+
+    def duty_of(self, kept: KeptClock) -> Duty:
+        """The version of the rule that governs a clock."""
+        return self.monitor.rulebook.duty(kept.clock.key.rule, kept.clock.rule_version)
+
+    # -- one duty -----------------------------------------------------------------------------
+
+    def line(self, kept: KeptClock, *, alert: Alert | None, now: Instant) -> DutyLine:
+        """What can be said of a clock at `now`, because of an alert."""
+        clock, duty = kept.clock, self.duty_of(kept)
+        rule = duty.rule
+        return DutyLine(
+            reference=self.reference,
+            due_at=clock.due_at,
+            started_at=clock.started_at,
+            restricted=clock.restricted,
+            partner=rule.partner,
+            whom=WHOM.get(rule.partner, rule.partner),
+            organisation=self._organisation(clock),
+            awaited="" if rule.partner else (rule.subject or rule.title),
+            which=self._which(kept),
+            ring=self._routes(clock, now=now),
+            cannot_route=self._cannot_route(clock),
+            mend=f"Record the {_responsible(rule.partner)} responsible" if clock.cannot_route else "",
+            risk=self._word("risks", clock.risk),
+            concern=self._word("categories", clock.category),
+            raised=_raised(clock),
+            stages=self._stages(clock),
+            waiting_for=self._waiting_for(clock),
+            waiting_since=clock.stage_at,
+            others=self._others(kept, now=now),
+            told=self._told(kept, alert),
+            next_steps=self._next_steps(kept, duty, now=now),
+            unconfirmed=self._unconfirmed(alert),
+            learnt_late=_learnt_late(clock, alert),
+            held=_held(clock, now=now),
+            limit=str(rule.threshold),
+            authority=_authority(duty),
+            rule=rule.id,
+            rule_version=rule.version,
+        )
+
+    def withdrawn(self, kept: KeptClock, *, alert: Alert, now: Instant) -> Withdrawn:
+        """Why what was said of a clock is taken back."""
+        clock = kept.clock
+        return Withdrawn(
+            duty=self.line(kept, alert=None, now=now),
+            why=_why_withdrawn(clock, alert),
+            told_whom=self._organisation(clock),
+            told_at=clock.stopped_at,
+            recorded_at=clock.stop_recorded_at or clock.stop_known_at,
+            new_due_at=clock.due_at if clock.stopped_at is None else None,
+            reason=self._word("reason_codes", clock.reason_code),
+            alerts=self._sent_to(kept, alert),
+            confirm_by=clock.confirm_by,
+        )
+
+    def feeds_read(self, kept: KeptClock) -> tuple[FeedRead, ...]:
+        """How far the feeds had been read on which a line rests."""
+        names = dict.fromkeys((*self.duty_of(kept).rule.stop_feeds, *self._feeds_of_facts()))
+        return tuple(
+            FeedRead(feed=self._feed_title(name), read_to=row["last_heard_at"])
+            for name in names
+            if (row := self.feeds.get(name)) and row["last_heard_at"] is not None
+        )
+
+    # -- its parts ----------------------------------------------------------------------------
+
+    def _organisation(self, clock: Clock) -> str:
+        if not clock.key.organisation:
+            return ""
+        return self.monitor.partners.name(clock.partner, clock.key.organisation)
+
+    def _which(self, kept: KeptClock) -> str:
+        """Which child, where the case has several; a child has no name here."""
+        if not kept.clock.key.child:
+            return ""
+        children = sorted(
+            {other.clock.key.child for other in self.clocks if other.clock.key.child}
+        )
+        if len(children) < 2:
+            return ""
+        return f"child {children.index(kept.clock.key.child) + 1} of {len(children)}"
+
+    def _routes(self, clock: Clock, *, now: Instant) -> tuple[Route, ...]:
+        if not clock.partner:
+            return ()
+        found = self.monitor.partners.routes(clock.partner, clock.key.organisation, now)
+        return tuple(Route(name=name, telephone=tel, hours=hours) for name, tel, hours in found)
+
+    def _cannot_route(self, clock: Clock) -> str:
+        return f"no {_responsible(clock.partner)} on the record" if clock.cannot_route else ""
+
+    def _word(self, kind: str, code: str) -> str:
+        words: dict[str, str] = getattr(self.monitor.rulebook.vocabulary, kind)
+        return words.get(code, code)
+
+    def _stages(self, clock: Clock) -> tuple[Stage, ...]:
+        titles = {stage.kind: stage.title for stage in self.monitor.rulebook.vocabulary.stages}
+        seen: dict[str, Stage] = {}
+        for fact in self.facts:
+            event = fact.event
+            if event.kind in titles and _concerns(event, clock):
+                source = self._feed_title(event.feed)
+                stage = Stage(what=titles[event.kind], at=event.occurred_from, source=source)
+                seen.setdefault(event.kind, stage)
+        return tuple(sorted(seen.values(), key=lambda stage: stage.at))
+
+    def _waiting_for(self, clock: Clock) -> str:
+        for stage in self.monitor.rulebook.vocabulary.stages:
+            if stage.kind == clock.stage:
+                return stage.waiting_for
+        return ""
+
+    def _others(self, kept: KeptClock, *, now: Instant) -> tuple[OtherDuty, ...]:
+        """The other partners' duties of the same child, for context."""
+        found: dict[str, OtherDuty] = {}
+        for other in self.clocks:
+            clock = other.clock
+            if other.id == kept.id or not clock.partner or clock.partner == kept.clock.partner:
+                continue
+            if clock.key.child not in ("", kept.clock.key.child):
+                continue
+            state = _STATES.get(verdict(clock, now=now))
+            if state is not None:
+                found.setdefault(
+                    clock.partner, OtherDuty(partner=clock.partner, due_at=clock.due_at, state=state)
+                )
+        return tuple(found.values())
+
+    def _told(self, kept: KeptClock, alert: Alert | None) -> tuple[Told, ...]:
+        """Who was alerted of this before, in this episode."""
+        ids = {kept.id, *kept.inherits}
+        return tuple(
+            Told(role=self.monitor.roster.title(said.alert.role), at=said.sent_at)
+            for said in self.said
+            if said.alert.clock_id in ids
+            and said.sent_at is not None
+            and said.alert.kind is AlertKind.OVERDUE
+            and said.alert.episode == kept.episode
+            and (alert is None or said.alert[:5] != alert[:5])
+        )
+
+    def _next_steps(self, kept: KeptClock, duty: Duty, *, now: Instant) -> tuple[NextStep, ...]:
+        steps = agenda(kept.clock, duty)
+        if next_step_at(kept.clock, steps, kept.steps_done) is None:
+            return ()
+        ahead = [
+            NextStep(role=self._role_title(kept, step.role), at=step.at)
+            for step in steps[kept.steps_done :]
+            if step.at is not None and step.at > now and step.rung != "repeat"
+        ]
+        return tuple(ahead[:3])
+
+    def _role_title(self, kept: KeptClock, role: str) -> str:
+        if role != HOLDER:
+            return self.monitor.roster.title(role)
+        for stage in self.monitor.rulebook.vocabulary.stages:
+            if stage.kind == kept.clock.stage:
+                return self.monitor.roster.title(stage.holder)
+        return "whoever has the case then"
+
+    def _unconfirmed(self, alert: Alert | None) -> Silence | None:
+        """The feed that could hold the stop and was not heard since due."""
+        if alert is None or "unconfirmed" not in alert.reason:
+            return None
+        kept = self.kept(alert.clock_id)
+        silent = [
+            (row["last_heard_at"], name)
+            for name in self.duty_of(kept).rule.stop_feeds
+            if (row := self.feeds.get(name)) and row["last_heard_at"] is not None
+        ]
+        if not silent:
+            return None
+        since, name = min(silent)
+        return Silence(feed=self._feed_title(name), since=since)
+
+    def _sent_to(self, kept: KeptClock, alert: Alert) -> tuple[Instant, ...]:
+        """When the alerts went to this address that are taken back now."""
+        ids = {kept.id, *kept.inherits}
+        return tuple(
+            said.sent_at
+            for said in self.said
+            if said.alert.clock_id in ids
+            and said.alert.recipient == alert.recipient
+            and said.alert.kind is AlertKind.OVERDUE
+            and said.alert.episode == alert.episode
+            and said.sent_at is not None
+        )
+
+    def _feeds_of_facts(self) -> list[str]:
+        return [fact.event.feed for fact in self.facts]
+
+    def _feed_title(self, name: str) -> str:
+        feed = self.monitor.feeds.get(name)
+        return feed.title.lower() if feed else name
+
+
+_STATES: Final = {
+    Verdict.RUNNING: "no record yet",
+    Verdict.DUE_SOON: "no record yet",
+    Verdict.OVERDUE: "no record yet",
+    Verdict.MET: "told",
+    Verdict.LATE: "told",
+}
+
+
+def _responsible(partner: str) -> str:
+    return {"council": "council", "health": "health organisation"}.get(partner, partner)
+
+
+def _concerns(event: Event, clock: Clock) -> bool:
+    return not clock.key.child or event.child in ("", clock.key.child)
+
+
+def _raised(clock: Clock) -> str:
+    if clock.raised_after is None:
+        return ""
+    hours, minutes = divmod(clock.raised_after // 60_000_000, 60)
+    return f"raised {hours} h {minutes:02} after the first contact"
+
+
+def _learnt_late(clock: Clock, alert: Alert | None) -> str:
+    if alert is None:
+        return ""
+    if "learnt after" in alert.reason:
+        return "the record reached the monitor after it was due"
+    return "the monitor could not tell it when it was due" if "later than" in alert.reason else ""
+
+
+def _held(clock: Clock, *, now: Instant) -> str:
+    if clock.held_until is None or clock.held_until > now:
+        return ""
+    return "it was deferred, and the time for review has passed"
+
+
+def _authority(duty: Duty) -> str:
+    """Whose limit it is. A figure that no text sets is never called the law's."""
+    authority = duty.rule.authority
+    if authority.number_is_assumed:
+        if authority.class_ is AuthorityClass.STATUTE:
+            return "The duty is set by law; this figure is the force's own and is not."
+        return "It is this force's own limit and is not set by law."
+    return f"It is set by {authority.citation}."
+
+
+def _why_withdrawn(clock: Clock, alert: Alert) -> Withdrawing:
+    says = alert.reason
+    if says == Verdict.MET:
+        return Withdrawing.TOLD_IN_TIME
+    if says == Verdict.VOID:
+        return Withdrawing.IN_ERROR
+    if says == Verdict.EXEMPT:
+        return Withdrawing.WITHHELD
+    if says == Verdict.SUPERSEDED:
+        return Withdrawing.NOT_DUE
+    return Withdrawing.LESS_LATE
+
+
+def in_order(lines: Iterable[tuple[DutyLine, KeptClock]]) -> Sequence[tuple[DutyLine, KeptClock]]:
+    """In the order in which to act: the gravest risk first, then the longest overdue."""
+    return sorted(
+        lines, key=lambda line: (not line[0].high_risk, line[0].due_at or 0, line[0].reference)
+    )

@@ -1,0 +1,102 @@
+"""Upkeep: what must be noticed though nobody tells it, and what is due by the calendar.
+
+What comes in: an installation and now. What goes out: silences kept as facts and told to the
+operator, weekly digests in the outbox, the audit log sealed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor.cycle.weekly import queue_digests
+from monitor.deliver.words import moment
+from monitor.ingest.timetable import silent_since
+from monitor.letters import OperatorLetter, Remedy
+from monitor.logs import get_logger
+from monitor.model import Instant
+from monitor.store import actions, intakes, outbox
+from monitor.store.engine import Connection, writing
+
+if TYPE_CHECKING:
+    from monitor.cycle.parts import Monitor
+
+log = get_logger("upkeep")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a round of upkeep came to."""
+
+    silences: int
+    digests: int
+
+
+def keep_up(monitor: Monitor, *, now: Instant) -> Kept:
+    """Notice silent feeds, queue the digests that are due, seal the audit log."""
+    with writing(monitor.engine) as connection:
+        silences = _notice_silences(monitor, connection, now=now)
+    digests = queue_digests(monitor, now=now)
+    with writing(monitor.engine) as connection:
+        actions.seal_audit(connection)
+    return Kept(silences=silences, digests=digests)
+
+
+def _notice_silences(monitor: Monitor, connection: Connection, *, now: Instant) -> int:
+    """A feed past its timetable is a gap and a mail to the operator, once for each silence."""
+    noticed = 0
+    for row in intakes.list_feeds(connection):
+        feed = monitor.feeds.get(row["name"])
+        if feed is None or row["last_heard_at"] is None:
+            continue
+        heard = row["last_heard_at"]
+        since = silent_since(feed, heard, expected_from=heard, now=now)
+        if since is None or not intakes.open_gap(connection, feed.name, silent_from=since):
+            continue
+        noticed += 1
+        log.warning("feed_silent", feed=feed.name)
+        _tell_operator(monitor, connection, _silent_feed(monitor, feed.name, since, now), now=now)
+    return noticed
+
+
+def _silent_feed(monitor: Monitor, feed: str, since: Instant, now: Instant) -> OperatorLetter:
+    title = monitor.feeds[feed].title
+    at = moment(since, zone=monitor.zone)
+    return OperatorLetter(
+        at=now,
+        wrong=f"nothing heard from {title} since {at}",
+        service=monitor.settings.service.name,
+        since=since,
+        effect=(
+            "Clocks that this feed could stop read unknown past that time, and their alerts say"
+            " that they are unconfirmed. Everything else goes on."
+        ),
+        steps=(
+            Remedy(
+                what="Look whether the extract is still written into its drop folder",
+                command=f"ls -l {monitor.settings.path(monitor.feeds[feed].folder)}",
+            ),
+            Remedy(what="See what the monitor knows of its feeds", command="monitor status"),
+        ),
+    )
+
+
+def _tell_operator(
+    monitor: Monitor, connection: Connection, letter: OperatorLetter, *, now: Instant
+) -> None:
+    for address in monitor.settings.operator.addresses:
+        message_id = monitor.composer.message_id(f"operator {letter.wrong} {address} {now}")
+        to = monitor.settings.telling.redirect_all_to or address
+        content = monitor.composer.compose(letter, to=to, message_id=message_id, date=now)
+        outbox.queue_message(
+            connection,
+            kind="operator",
+            address=address,
+            role="operator",
+            domain=monitor.mail_domain,
+            now=now,
+            not_before=now,
+            message_id=message_id,
+            content=content,
+            subject=letter.wrong,
+        )

@@ -1,0 +1,266 @@
+"""The weekly digest: figures of each scope, put into the outbox once for each reader.
+
+What comes in: an installation, now, and perhaps a week and a scope. What goes out: digests, written
+or queued. A scope, week and reader get one digest, whatever happens in between; after downtime only
+the latest week is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.letters import DigestLetter
+from monitor.logs import get_logger
+from monitor.model import Instant
+from monitor.report.digest import DigestInput, digest_letter, named_cases
+from monitor.report.figures import ClockRow, Figures, figures
+from monitor.report.periods import Week, digest_due
+from monitor.report.scopes import Scope
+from monitor.report.trust import FeedHours, FeedState, Said, Silence, TakenIn, feed_hours
+from monitor.report.wording import left_out, stop_feeds, wording
+from monitor.store import figures as stored
+from monitor.store import intakes, outbox
+from monitor.store.engine import Connection, reading, writing
+
+if TYPE_CHECKING:
+    from monitor.cycle.parts import Monitor
+
+log = get_logger("weekly")
+
+DIGEST = "digest"
+
+
+class UnknownScope(ValueError):
+    """A scope that no reader is configured for and no name fits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeDigest:
+    """One digest, exactly as it would be sent."""
+
+    scope: Scope
+    week: Week
+    subject: str
+    text: str
+    html: str
+    content: bytes
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write the mail, its text and its page; returns the files."""
+        stem = f"{self.week}-{str(self.scope).replace(':', '-')}"
+        files = {
+            folder / f"{stem}.eml": self.content,
+            folder / f"{stem}.txt": f"Subject: {self.subject}\n\n{self.text}".encode(),
+            folder / f"{stem}.html": self.html.encode(),
+        }
+        for path, content in files.items():
+            path.write_bytes(content)
+        return list(files)
+
+
+def make_digests(
+    monitor: Monitor, *, now: Instant, week: str | None = None, scope: str | None = None
+) -> Iterator[MadeDigest]:
+    """Digests of a week (by default the last) for one scope or all that somebody reads.
+
+    Raises ValueError for words that are no week or no scope.
+    """
+    chosen = Week.parse(week) if week else Week.before(now, monitor.zone)
+    readers = _readers(monitor)
+    for each in [Scope.parse(scope)] if scope else list(readers) or [Scope.parse("force")]:
+        letter, _ = _letter(monitor, each, chosen, now=now)
+        to = (readers.get(each) or ("reader@" + monitor.mail_domain,))[0]
+        yield _made(monitor, letter, each, chosen, to=to, now=now)
+
+
+def queue_digests(
+    monitor: Monitor, *, now: Instant, week: str | None = None, scope: str | None = None
+) -> int:
+    """Put the digests that are due, or were asked for, into the outbox; returns how many.
+
+    Nothing is due before the installation knew anything of that week.
+    """
+    settings = monitor.settings
+    if settings.telling.alerts == "off" and week is None:
+        return 0
+    chosen = Week.parse(week) if week else _due_week(monitor, now=now)
+    if chosen is None:
+        return 0
+    wanted = Scope.parse(scope) if scope else None
+    queued = 0
+    for each, addresses in _readers(monitor).items():
+        if wanted in (None, each):
+            queued += _queue(monitor, each, chosen, addresses, now=now)
+    return queued
+
+
+def _readers(monitor: Monitor) -> dict[Scope, tuple[str, ...]]:
+    return {Scope.parse(digest.scope): digest.to for digest in monitor.roster.file.digests}
+
+
+def _due_week(monitor: Monitor, *, now: Instant) -> Week | None:
+    """The latest week whose digest is due; None where it ended before anything was received."""
+    digest = monitor.settings.digest
+    due = digest_due(
+        digest.weekday,
+        digest.at,
+        calendar=monitor.rulebook.calendars[digest.calendar],
+        zone=monitor.zone,
+        now=now,
+    )
+    with reading(monitor.engine) as connection:
+        first = intakes.first_received_at(connection)
+    return None if first is None or first >= due.week.end(monitor.zone) else due.week
+
+
+def _queue(
+    monitor: Monitor, scope: Scope, week: Week, addresses: tuple[str, ...], *, now: Instant
+) -> int:
+    with reading(monitor.engine) as connection:
+        owed = [
+            address
+            for address in addresses
+            if not outbox.digest_was_made(
+                connection, scope=str(scope), period=str(week), recipient=address
+            )
+        ]
+    if not owed:
+        return 0
+    letter, known = _letter(monitor, scope, week, now=now)
+    queued = 0
+    for address in owed:
+        with writing(monitor.engine) as connection:
+            if not outbox.digest_was_made(
+                connection, scope=str(scope), period=str(week), recipient=address
+            ):
+                _put_into_outbox(monitor, connection, letter, scope, week, address, known, now=now)
+                queued += 1
+    log.info("digest_queued", scope=str(scope), week=str(week), readers=queued)
+    return queued
+
+
+def _put_into_outbox(
+    monitor: Monitor,
+    connection: Connection,
+    letter: DigestLetter,
+    scope: Scope,
+    week: Week,
+    address: str,
+    known: int,
+    *,
+    now: Instant,
+) -> None:
+    """The mail and the record that it was made, together or not at all."""
+    redirect = monitor.settings.telling.redirect_all_to
+    if redirect:
+        letter = replace(letter, redirected=f"a reader of the digest, {scope.label}")
+    made = _made(monitor, letter, scope, week, to=redirect or address, now=now)
+    message_id = outbox.queue_message(
+        connection,
+        kind=DIGEST,
+        address=address,
+        role=f"reader of {scope}",
+        domain=monitor.mail_domain,
+        now=now,
+        not_before=now,
+        message_id=_message_id(monitor, scope, week, redirect or address),
+        content=made.content,
+        subject=made.subject,
+    )
+    outbox.record_digest(
+        connection,
+        scope=str(scope),
+        period=str(week),
+        recipient=address,
+        message_id=message_id,
+        known=known,
+        now=now,
+    )
+
+
+def _made(
+    monitor: Monitor, letter: DigestLetter, scope: Scope, week: Week, *, to: str, now: Instant
+) -> MadeDigest:
+    rendered = monitor.composer.render(letter)
+    content = monitor.composer.compose(
+        letter, to=to, message_id=_message_id(monitor, scope, week, to), date=now
+    )
+    return MadeDigest(
+        scope=scope,
+        week=week,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        content=content,
+    )
+
+
+def _message_id(monitor: Monitor, scope: Scope, week: Week, address: str) -> str:
+    return monitor.composer.message_id(f"digest {scope} {week} {address}")
+
+
+# -- figures ----------------------------------------------------------------------------------
+
+
+def _letter(
+    monitor: Monitor, scope: Scope, week: Week, *, now: Instant
+) -> tuple[DigestLetter, int]:
+    """The digest of a scope and week as known now, and up to which number that is."""
+    since, until = week.first(monitor.zone), week.end(monitor.zone)
+    with reading(monitor.engine) as connection:
+        counted = _figures(monitor, connection, scope, since=since, until=until, now=now)
+        titles = {name: feed.title for name, feed in monitor.feeds.items()}
+        said = stored.alert_counts(connection, since=since, until=until, where=scope.columns)
+        letter = digest_letter(
+            DigestInput(
+                figures=counted,
+                scope=scope,
+                week=week,
+                wording=wording(monitor.rulebook, feeds=titles),
+                references=stored.references(connection, named_cases(counted)),
+                feeds=_feeds(connection, since=since, until=until),
+                taken_in=TakenIn(**stored.taken_in(connection, since=since, until=until)),
+                said=Said(**said),
+                zone=monitor.zone,
+            )
+        )
+        return letter, intakes.last_number(connection)
+
+
+def _figures(
+    monitor: Monitor,
+    connection: Connection,
+    scope: Scope,
+    *,
+    since: Instant,
+    until: Instant,
+    now: Instant,
+) -> Figures:
+    rows = stored.clock_rows(
+        connection, ClockRow._fields, since=since, until=until, as_of=now, where=scope.columns
+    )
+    return figures(
+        map(ClockRow._make, rows),
+        since=since,
+        until=until,
+        as_of=now,
+        risks=tuple(monitor.rulebook.vocabulary.risks),
+        stop_feeds=stop_feeds(monitor.rulebook),
+        trusted_until=stored.trusted_until(connection),
+        left_out=left_out(monitor.rulebook),
+        no_notice_rule=monitor.settings.digest.no_notice_rule,
+    )
+
+
+def _feeds(connection: Connection, *, since: Instant, until: Instant) -> tuple[FeedHours, ...]:
+    states = [FeedState(**row) for row in stored.feeds_heard(connection)]
+    silences = [
+        Silence(row["feed"], row["silent_from"], row["silent_to"])
+        for row in intakes.list_gaps(connection, since=since, until=until)
+    ]
+    return feed_hours(states, silences, since=since, until=until)
+
+

@@ -1,0 +1,406 @@
+"""See it work: a small force's morning in half a minute, then in real time.
+
+What comes in: an empty folder. What goes out: an installation in it that runs on generated events, with
+a mail server of its own on this machine whose inbox is a folder. Time starts hours back, runs fast until
+it has caught up with the present, and then as everywhere. Rules, limits, mails and the daemon
+are the real ones; the events are made up and name nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import logging
+import random
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import click
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
+
+from monitor.daemon import Daemon, Pace, system_now
+from monitor.ingest.feeds import Feed
+from monitor.installation import install
+from monitor.logs import configure_logs
+from monitor.model import DAY, HOUR, MINUTE, Duration, Instant
+from monitor.settings import read_settings
+from monitor.wiring import ready
+from monitor.worktime.zones import local
+
+HOURS_BACK: Final[Duration] = 5 * HOUR
+SECONDS_TO_CATCH_UP: Final = 30
+MARKER: Final = ".this-is-a-demonstration"
+LONDON: Final = ZoneInfo("Europe/London")
+
+CALM_CASES: Final = 24
+"""Cases of the days before that are there when the demonstration begins."""
+
+
+def run_demo(folder: Path, *, seconds: float | None) -> int:
+    """Run until Ctrl-C, or for so long; returns the exit status."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+        click.echo(f"{folder} holds something else; choose another with --folder", err=True)
+        return 2
+    shutil.rmtree(folder, ignore_errors=True)
+    install(folder)
+    (folder / MARKER).touch()
+    return asyncio.run(_Demonstration(folder).run(seconds=seconds))
+
+
+@dataclass
+class _Demonstration:
+    """One run, in its folder."""
+
+    folder: Path
+    pace: Pace = field(init=False)
+
+    async def run(self, *, seconds: float | None) -> int:
+        began_at = system_now()
+        self.pace = Pace.catching_up(began_at, back=HOURS_BACK, seconds=SECONDS_TO_CATCH_UP)
+        inbox = _Inbox(self.folder / "inbox", self.pace)
+        with inbox.listening() as port:
+            _configure(self.folder, port)
+            configure_logs("text")
+            _quiet()
+            settings = read_settings(self.folder / "config" / "monitor.toml", {})
+            monitor = ready(
+                settings, now=self.pace.now(), actor="demonstration", activate=True
+            )
+            daemon = Daemon(monitor, pace=self.pace)
+            _say_hello(self.folder, self.pace.now())
+            feeding = asyncio.create_task(self._feed(_Exporter(self.folder, monitor.feeds)))
+            stopping = asyncio.create_task(_stop_after(daemon, seconds))
+            status = await daemon.run()
+            feeding.cancel()
+            stopping.cancel()
+        _say_goodbye(self.folder, inbox)
+        return status
+
+    async def _feed(self, exporter: _Exporter) -> None:
+        """Write what a force's systems would export, as the hours pass."""
+        story = _Story(self.pace.now())
+        caught_up = False
+        while True:
+            now = self.pace.now()
+            for feed, rows in story.until(now):
+                exporter.drop(feed, rows, now)
+            if not caught_up and self.pace.is_real_time():
+                caught_up = True
+                example = _Notice(
+                    "PPN-2027-004299", now - 210 * MINUTE, "PHYS ABUSE", "H", random.Random(1)
+                )
+                text = written(exporter.feeds["occurrence"], [example.row(known_at=now)])
+                (self.folder / "try-me.csv").write_text(text, encoding="utf-8")
+                _say_real_time(self.folder, now)
+            await asyncio.sleep(0.7 if not caught_up else 20)
+
+
+async def _stop_after(daemon: Daemon, seconds: float | None) -> None:
+    if seconds is not None:
+        await asyncio.sleep(seconds)
+        daemon.stop()
+
+
+# -- the installation -------------------------------------------------------------------------
+
+
+def _configure(folder: Path, port: int) -> None:
+    """What a force would decide, decided for the demonstration."""
+    file = folder / "config" / "monitor.toml"
+    text = file.read_text(encoding="utf-8")
+    for before, after in (
+        ('alerts = "digest"                 # off', 'alerts = "on"                     # off'),
+        ("bundle_minutes = 10 ", "bundle_minutes = 1 "),
+        ("poll_seconds = 2 ", "poll_seconds = 0.5 "),
+        ('host = "localhost"', 'host = "127.0.0.1"'),
+        ("port = 25\n", f"port = {port}\n"),
+        ('security = "starttls" ', 'security = "none-loopback-only" '),
+        ('name = "Safeguarding timeliness"', 'name = "Demonstration"'),
+    ):
+        assert before in text, before
+        text = text.replace(before, after)
+    file.write_text(text, encoding="utf-8")
+
+
+def _quiet() -> None:
+    """The mails speak for themselves; the log goes where it belongs in a service."""
+    logging.getLogger().setLevel(logging.ERROR)
+
+
+# -- the story --------------------------------------------------------------------------------
+
+
+Rows = list[dict[str, str]]
+
+
+@dataclass
+class _Story:
+    """What happens in the demonstration, by the instant at which a system exports it."""
+
+    begins_at: Instant
+    chance: random.Random = field(default_factory=lambda: random.Random(20270308))
+    scenes: list[tuple[Instant, str, dict[str, str]]] = field(default_factory=list)
+    heartbeat_at: Instant = 0
+
+    def __post_init__(self) -> None:
+        self._days_before()
+        self._told_too_late()
+        self._told_in_time_but_written_down_late()
+        self._missing_child()
+        self._high_risk_waits_for_triage()
+        self.scenes.sort(key=lambda scene: scene[0])
+
+    def until(self, now: Instant) -> Iterator[tuple[str, Rows]]:
+        """Exports due by an instant: what happened, and empty files that say "still alive"."""
+        due = [scene for scene in self.scenes if scene[0] <= now]
+        self.scenes = [scene for scene in self.scenes if scene[0] > now]
+        by_feed: dict[str, Rows] = {}
+        for _, feed, row in due:
+            by_feed.setdefault(feed, []).append(row)
+        if now >= self.heartbeat_at + 10 * MINUTE:
+            self.heartbeat_at = now
+            by_feed = {"occurrence": [], "sending-log": [], "command-control": []} | by_feed
+        yield from by_feed.items()
+
+    def _tell(self, at: Instant, feed: str, row: Mapping[str, str]) -> None:
+        self.scenes.append((at, feed, dict(row)))
+
+    def _days_before(self) -> None:
+        """Cases of the days before, most of them told in time."""
+        for number in range(CALM_CASES):
+            contact = self.begins_at - self.chance.randint(8 * HOUR, 9 * DAY)
+            category, risk = self.chance.choice(
+                [("NEGLECT", "M"), ("DOM ABUSE", "S"), ("PHYS ABUSE", "H"), ("CSE", "M")]
+            )
+            notice = _Notice(f"PPN-2027-00{3800 + number}", contact, category, risk, self.chance)
+            self._tell(self.begins_at, "occurrence", notice.row(known_at=self.begins_at))
+            for line in notice.sendings(self.begins_at):
+                self._tell(self.begins_at, "sending-log", line)
+
+    def _told_too_late(self) -> None:
+        """Nobody tells the council: a warning, then alerts rung by rung."""
+        contact = self.begins_at - 2 * HOUR - 25 * MINUTE
+        notice = _Notice("PPN-2027-004211", contact, "PHYS ABUSE", "H", self.chance)
+        self._tell(self.begins_at + 2 * MINUTE, "occurrence", notice.row(known_at=self.begins_at))
+
+    def _told_in_time_but_written_down_late(self) -> None:
+        """The council was told by portal in time, and the log learns of it hours after."""
+        contact = self.begins_at - 2 * HOUR - 45 * MINUTE
+        notice = _Notice("PPN-2027-004207", contact, "SEX ABUSE", "H", self.chance)
+        self._tell(self.begins_at + 2 * MINUTE, "occurrence", notice.row(known_at=self.begins_at))
+        sent = notice.sending("LA", "EASTSHIRE", contact + 3 * HOUR + 10 * MINUTE)
+        entered = self.begins_at + 3 * HOUR + 20 * MINUTE
+        self._tell(entered, "sending-log", sent | {"entered_at": _iso(entered)})
+
+    def _missing_child(self) -> None:
+        """Reported missing at high risk; the council is told within the hour."""
+        reported = self.begins_at + 20 * MINUTE
+        notice = _Notice("PPN-2027-004213", reported, "MISSING", "H", self.chance)
+        self._tell(reported + 15 * MINUTE, "occurrence", notice.row(known_at=reported))
+        sent = notice.sending("LA", "EASTSHIRE", reported + 50 * MINUTE)
+        self._tell(reported + 55 * MINUTE, "sending-log", sent)
+
+    def _high_risk_waits_for_triage(self) -> None:
+        """Submitted and supervised, then nothing: the triage limit of four hours passes."""
+        contact = self.begins_at - 3 * HOUR - 40 * MINUTE
+        notice = _Notice("PPN-2027-004203", contact, "DOM ABUSE", "H", self.chance)
+        self._tell(self.begins_at + 3 * MINUTE, "occurrence", notice.row(known_at=self.begins_at))
+
+
+@dataclass
+class _Notice:
+    """One notice of one child, as the occurrence system would hold it."""
+
+    reference: str
+    contact: Instant
+    category: str
+    risk: str
+    chance: random.Random
+    entries: int = 0
+
+    def row(self, *, known_at: Instant) -> dict[str, str]:
+        """The wide row of the extract, with the stages that are over by an instant."""
+        stages = {
+            "FIRST_KNOWN": self.contact,
+            "SUBMITTED": self.contact + 40 * MINUTE,
+            "SUPERVISED": self.contact + 80 * MINUTE,
+            "COUNCIL_SET": self.contact + 40 * MINUTE,
+            "HEALTH_SET": self.contact + 40 * MINUTE,
+        }
+        if known_at - self.contact > 6 * HOUR:
+            stages["TRIAGED"] = self.contact + self.chance.randint(2 * HOUR, 5 * HOUR)
+        told = {column: _civil(at) for column, at in stages.items() if at <= known_at}
+        return told | {
+            "PPN_NO": self.reference,
+            "CHILD_ID": f"C{self.reference[-4:]}",
+            "ROW_VERSION": "1",
+            "CONCERN_TYPE": self.category,
+            "RISK_GRADE": self.risk,
+            "BCU": self.chance.choice(["east", "west"]),
+            "TEAM": "response",
+            "COUNCIL_CODE": "EASTSHIRE",
+            "HEALTH_CODE": "EASTSHIRE-0-19",
+        }
+
+    def sendings(self, until: Instant) -> Iterator[dict[str, str]]:
+        """Lines of the sending log: nine in ten were sent in good time."""
+        for partner, code, hours in (("LA", "EASTSHIRE", 3), ("ICB", "EASTSHIRE-0-19", 20)):
+            slow = 1 if self.chance.random() < 0.9 else 12
+            at = self.contact + self.chance.randint(HOUR, hours * HOUR) * slow
+            if at <= until:
+                yield self.sending(partner, code, at)
+
+    def sending(self, partner: str, code: str, at: Instant) -> dict[str, str]:
+        """One line of the sending log."""
+        self.entries += 1
+        return {
+            "entry_no": f"{self.reference}-{partner}-{self.entries}",
+            "reference": self.reference,
+            "entry_type": "SENT",
+            "recipient_type": partner,
+            "recipient_code": code,
+            "method": "PORTAL",
+            "happened_at": _iso(at),
+            "entered_at": _iso(at + 5 * MINUTE),
+            "message_id": f"M-{self.reference}-{partner}-{self.entries}",
+        }
+
+
+def _civil(at: Instant) -> str:
+    return f"{local(at, LONDON):%d/%m/%Y %H:%M:%S}"
+
+
+def _iso(at: Instant) -> str:
+    return local(at, LONDON).replace(microsecond=0).isoformat()
+
+
+# -- exports ----------------------------------------------------------------------------------
+
+
+class _Exporter:
+    """Writes files as the force's systems would."""
+
+    def __init__(self, folder: Path, feeds: Mapping[str, Feed]) -> None:
+        self.folder = folder
+        self.feeds = feeds
+        self.whole: Rows = []
+        """What the occurrence system holds: it sends everything again each time."""
+
+    def drop(self, name: str, rows: Rows, now: Instant) -> None:
+        """Drop a file under another name first, and rename it when it is whole."""
+        feed = self.feeds[name]
+        if feed.mode == "snapshot":
+            self.whole += rows
+            rows = self.whole
+        stem = f"notices-{name}-{local(now, LONDON):%Y%m%d-%H%M%S-%f}.{feed.format}"
+        drop = self.folder / feed.folder
+        part = drop / f"{stem}.part"
+        part.write_text(written(feed, rows), encoding="utf-8")
+        part.rename(drop / stem)
+
+
+def written(feed: Feed, rows: Rows) -> str:
+    """Rows as a file of a feed; without rows it says only that the source is alive."""
+    if feed.format == "jsonl":
+        return "".join(json.dumps(row) + "\n" for row in rows)
+    out = io.StringIO()
+    columns = list(feed.declared_columns)
+    writer = csv.DictWriter(
+        out, columns, restval="", delimiter=feed.delimiter, lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+# -- the inbox --------------------------------------------------------------------------------
+
+
+class _Inbox:
+    """A mail server on this machine whose mails are files, and a line each in the terminal."""
+
+    def __init__(self, folder: Path, pace: Pace) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.pace = pace
+        self.mails = 0
+
+    @contextmanager
+    def listening(self) -> Iterator[int]:
+        """Listen on a free port of this machine; gives the port."""
+        controller = Controller(self, hostname="127.0.0.1", port=_free_port())
+        controller.start()
+        try:
+            yield controller.port
+        finally:
+            controller.stop()
+
+    async def handle_DATA(  # noqa: N802 - the name that the server calls
+        self, _server: object, _session: object, envelope: Envelope
+    ) -> str:
+        """Keep a mail and say that it came."""
+        content = envelope.content
+        raw = content if isinstance(content, bytes) else str(content).encode()
+        mail = message_from_bytes(raw, policy=policy.default)
+        self.mails += 1
+        stem = self.folder / f"{self.mails:04}-{str(envelope.rcpt_tos[0]).partition('@')[0]}"
+        stem.with_suffix(".eml").write_bytes(raw)
+        page = mail.get_body(("html",))
+        if page is not None:
+            stem.with_suffix(".html").write_text(page.get_content(), encoding="utf-8")
+        _say_mail(mail, self.pace.now(), envelope.rcpt_tos[0])
+        return "250 kept"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# -- what the newcomer reads ------------------------------------------------------------------
+
+
+def _say_hello(folder: Path, now: Instant) -> None:
+    click.echo("A small force, made up. Five hours pass in half a minute; then time is real.")
+    click.echo(f"It lives in {folder}/ and its mails arrive in {folder}/inbox/ (.eml and .html).")
+    click.echo(f"It is {_clock(now)}. Ctrl-C ends it.\n")
+
+
+def _say_mail(mail: EmailMessage, now: Instant, to: str) -> None:
+    subject = str(mail["Subject"]).partition(" | ")[2]
+    click.echo(f"{_clock(now)}  mail to {to.partition('@')[0]:<28} {subject}")
+
+
+def _say_real_time(folder: Path, now: Instant) -> None:
+    example = folder / "try-me.csv"
+    click.echo(f"\n{_clock(now)}  The present. From here on time is real. Try, in another terminal:")
+    config = f"--config {folder}/config/monitor.toml"
+    click.echo(f"  monitor status {config}")
+    click.echo(f"  monitor explain PPN-2027-004207 {config}")
+    click.echo(f"  monitor digest {config}")
+    click.echo("  drop a file in: a contact of three and a half hours ago, told to nobody")
+    click.echo(f"  cp {example} {folder}/drop/occurrence/notices-mine.csv\n")
+
+
+def _say_goodbye(folder: Path, inbox: _Inbox) -> None:
+    click.echo(f"\nEnded. {inbox.mails} mails are in {inbox.folder}/; open one in a browser.")
+    click.echo("What to try next:")
+    click.echo("  monitor init my-force        an installation of your own")
+    click.echo(f"  {folder}/rules/               the rules, one readable file each")
+    click.echo("  docs/map-your-own-log.md     how a foreign log becomes a feed")
+
+
+def _clock(now: Instant) -> str:
+    return f"{local(now, LONDON):%a %H:%M}"

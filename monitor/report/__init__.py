@@ -1,0 +1,1 @@
+"""Figures and the weekly digest: from clocks and what was said to what a supervisor reads. Pure."""

@@ -1,0 +1,141 @@
+"""What figures are made of: clocks of a period, what was said in it, how well feeds were heard.
+
+What comes in: a period, an instant, and which columns must hold which value. What goes out: rows
+and counts. Restricted cases never leave the database here.
+It does not care how clocks are judged or counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, distinct, func, or_, select
+
+from monitor.model import AlertKind, Instant
+from monitor.store.tables import alert, case_, clock, feed, intake, message, quarantine
+
+_ROWS_AT_A_TIME = 2000
+_ENDS = (clock.c.stopped_at, clock.c.exempt_at, clock.c.void_at, clock.c.superseded_at)
+
+
+def clock_rows(
+    connection: Connection,
+    fields: Sequence[str],
+    *,
+    since: Instant,
+    until: Instant,
+    as_of: Instant,
+    where: Mapping[str, str],
+) -> Iterator[Sequence[Any]]:
+    """The named columns of every clock due from `since` to before `until`, or open at `as_of`.
+
+    Streamed, each clock once, in no particular order. `where`: column → value it must have.
+    """
+    columns = [clock.c[name] for name in fields]
+    due = and_(clock.c.due_at >= since, clock.c.due_at < until)
+    not_due = or_(clock.c.due_at.is_(None), clock.c.due_at < since, clock.c.due_at >= until)
+    # Two questions and not one: the first is answered by the index on due alone.
+    for asked in (due, and_(not_due, _open_at(as_of))):
+        statement = select(*columns).where(asked, *_told_of(where))
+        yield from connection.execute(statement.execution_options(yield_per=_ROWS_AT_A_TIME))
+
+
+def _open_at(instant: Instant) -> ColumnElement[bool]:
+    """No fact has ended it, or one that lies ahead, or a claim that was not confirmed in time."""
+    not_ended = (or_(end.is_(None), end > instant) for end in _ENDS)
+    return and_(clock.c.started_at <= instant, or_(and_(*not_ended), clock.c.confirm_by < instant))
+
+
+def _told_of(where: Mapping[str, str]) -> list[ColumnElement[bool]]:
+    """Which clocks figures may speak of: those of the scope, and never a restricted one."""
+    return [clock.c.restricted.is_(False), *(clock.c[name] == text for name, text in where.items())]
+
+
+def references(connection: Connection, case_ids: Collection[int]) -> dict[int, str]:
+    """Case id → reference."""
+    asked = select(case_.c.id, case_.c.reference).where(case_.c.id.in_(sorted(case_ids)))
+    return {row.id: row.reference for row in connection.execute(asked)}
+
+
+def alert_counts(
+    connection: Connection, *, since: Instant, until: Instant, where: Mapping[str, str]
+) -> dict[str, int]:
+    """What was decided to be said from `since` to before `until` about clocks of a scope.
+
+    `told` alerts in `mails` that were sent; `waiting` ones that are still to go; `undelivered` ones
+    that were given up; `cancelled` ones put right before anybody was told; `withdrawals` decided;
+    `nobody`, alerts that found nobody to be told to.
+    """
+    is_withdrawal = alert.c.kind == AlertKind.WITHDRAWAL.value
+    said = and_(~is_withdrawal, alert.c.recipient != "")
+    is_live = and_(said, alert.c.state != "cancelled")
+    is_sent = and_(is_live, message.c.state == "sent")
+    is_given_up = and_(is_live, message.c.state.in_(("dead", "cancelled")))
+    is_waiting = and_(is_live, or_(message.c.id.is_(None), message.c.state == "queued"))
+    asked = (
+        select(
+            func.count().filter(is_sent).label("told"),
+            func.count(distinct(message.c.id)).filter(is_sent).label("mails"),
+            func.count().filter(is_waiting).label("waiting"),
+            func.count().filter(is_given_up).label("undelivered"),
+            func.count().filter(said, alert.c.state == "cancelled").label("cancelled"),
+            func.count().filter(is_withdrawal).label("withdrawals"),
+            func.count().filter(alert.c.recipient == "").label("nobody"),
+        )
+        .select_from(alert)
+        .join(clock, clock.c.id == alert.c.clock_id)
+        .outerjoin(message, message.c.id == alert.c.message_id)
+        .where(alert.c.decided_at >= since, alert.c.decided_at < until, *_told_of(where))
+    )
+    return dict(connection.execute(asked).mappings().one())
+
+
+def taken_in(connection: Connection, *, since: Instant, until: Instant) -> dict[str, int]:
+    """What came in from `since` to before `until`, of every feed.
+
+    New `events`; those `conflicting`; `files_set_aside` whole; rows first `set_aside`, and how many
+    of these are `unmended`.
+    """
+    asked = select(
+        func.coalesce(func.sum(intake.c.events_new), 0).label("events"),
+        func.coalesce(func.sum(intake.c.events_conflicting), 0).label("conflicting"),
+        func.count().filter(intake.c.state == "set aside").label("files_set_aside"),
+    ).where(intake.c.started_at >= since, intake.c.started_at < until, intake.c.state != "undone")
+    row_digest = distinct(quarantine.c.row_digest)
+    rows = select(
+        func.count(row_digest).label("set_aside"),
+        func.count(row_digest).filter(quarantine.c.state == "open").label("unmended"),
+    ).where(quarantine.c.first_seen_at >= since, quarantine.c.first_seen_at < until)
+    found = {
+        **connection.execute(asked).mappings().one(),
+        **connection.execute(rows).mappings().one(),
+    }
+    return {name: int(number) for name, number in found.items()}
+
+
+def feeds_heard(connection: Connection) -> Sequence[RowMapping]:
+    """Every feed by name: `feed`, `first_heard_at`, `last_heard_at`, `has_timetable`."""
+    first = (
+        select(intake.c.feed, func.min(intake.c.started_at).label("first_heard_at"))
+        .where(intake.c.state != "undone")
+        .group_by(intake.c.feed)
+        .subquery()
+    )
+    asked = (
+        select(
+            feed.c.name.label("feed"),
+            first.c.first_heard_at,
+            feed.c.last_heard_at,
+            feed.c.trusted_until.is_not(None).label("has_timetable"),
+        )
+        .outerjoin(first, first.c.feed == feed.c.name)
+        .order_by(feed.c.name)
+    )
+    return connection.execute(asked).mappings().all()
+
+
+def trusted_until(connection: Connection) -> dict[str, Instant]:
+    """Feed → until when its silence means that nothing happened; feeds without a timetable not."""
+    asked = select(feed.c.name, feed.c.trusted_until).where(feed.c.trusted_until.is_not(None))
+    return {row.name: row.trusted_until for row in connection.execute(asked)}
