@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import getpass
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -99,7 +98,7 @@ def system_now() -> Instant:
 def _settings(config: Path) -> Settings:
     from monitor.settings import read_settings
 
-    return read_settings(config, os.environ)
+    return read_settings(config)
 
 
 @contextmanager

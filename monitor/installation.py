@@ -35,7 +35,7 @@ def install(folder: Path) -> None:
     for private in ("var", "var/done", "var/set-aside"):
         (folder / private).mkdir(mode=0o700)
     _write_secret(folder / "var" / "child-secret")
-    settings = read_settings(folder / "config" / "monitor.toml", {})
+    settings = read_settings(folder / "config" / "monitor.toml")
     for drop in _drop_folders(folder):
         drop.mkdir(parents=True, exist_ok=True)
     migrate(open_engine(settings.database_url()))

@@ -196,17 +196,17 @@ class Settings(BaseSettings):
             raise FaultsFound([fault]) from None
 
 
-def read_settings(file: Path, environment: Mapping[str, str]) -> Settings:
+def read_settings(file: Path) -> Settings:
     """Settings of the installation whose `config/monitor.toml` is `file`.
 
     Raises FaultsFound with every fault of file and environment.
     """
     document = read_toml(file)
-    faults = _unknown_variables(environment)
+    faults = _unknown_variables(os.environ)
     try:
         settings = Settings(**document.data, root=_installation_of(file))
     except ValidationError as error:
-        faults += _where_they_stand(error, file, document, environment)
+        faults += _where_they_stand(error, file, document, os.environ)
         settings = None
     if faults or settings is None:
         raise FaultsFound(faults)

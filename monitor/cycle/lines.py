@@ -6,12 +6,14 @@ values, in which everything that is not known is absent. It does not care how th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from monitor.clocks.agenda import agenda, next_step_at
 from monitor.clocks.timeline import live_facts
 from monitor.clocks.verdicts import verdict
+from monitor.escalate.roster import Reached, Whereabouts
 from monitor.letters import (
     DutyLine,
     FeedRead,
@@ -29,6 +31,7 @@ from monitor.rulebook.book import Duty
 from monitor.rulebook.language import HOLDER, AuthorityClass
 from monitor.store import alerts, cases, clocks, intakes
 from monitor.store.engine import Connection
+from monitor.worktime.limits import EventTime, Limit
 
 if TYPE_CHECKING:
     from monitor.cycle.parts import Monitor
@@ -90,7 +93,7 @@ class CaseFile:
             unconfirmed=self._unconfirmed(alert),
             learnt_late=_learnt_late(clock, alert),
             held=_held(clock, now=now),
-            limit=str(rule.threshold),
+            limit=_in_words(rule.threshold),
             authority=_authority(duty),
             rule=rule.id,
             rule_version=rule.version,
@@ -202,19 +205,28 @@ class CaseFile:
         if next_step_at(kept.clock, steps, kept.steps_done) is None:
             return ()
         ahead = [
-            NextStep(role=self._role_title(kept, step.role), at=step.at)
+            NextStep(role=self._role_at(kept, duty, step.role, step.at), at=step.at)
             for step in steps[kept.steps_done :]
             if step.at is not None and step.at > now and step.rung != "repeat"
         ]
         return tuple(ahead[:3])
 
-    def _role_title(self, kept: KeptClock, role: str) -> str:
-        if role != HOLDER:
-            return self.monitor.roster.title(role)
-        for stage in self.monitor.rulebook.vocabulary.stages:
-            if stage.kind == kept.clock.stage:
-                return self.monitor.roster.title(stage.holder)
-        return "whoever has the case then"
+    def _role_at(self, kept: KeptClock, duty: Duty, role: str, at: Instant) -> str:
+        """Who would be told for a role at an instant, as far as duty hours show it today."""
+        roster = self.monitor.roster
+        if role == HOLDER:
+            role = next(
+                (
+                    stage.holder
+                    for stage in self.monitor.rulebook.vocabulary.stages
+                    if stage.kind == kept.clock.stage
+                ),
+                role,
+            )
+        clock = kept.clock
+        place = Whereabouts(clock.district, clock.unit, clock.restricted)
+        reach = roster.reach(role, place, at=at, wakes=duty.rule.wakes)
+        return roster.title(reach.role if isinstance(reach, Reached) else role)
 
     def _unconfirmed(self, alert: Alert | None) -> Silence | None:
         """The feed that could hold the stop and was not heard since due."""
@@ -248,8 +260,10 @@ class CaseFile:
         return [fact.event.feed for fact in self.facts]
 
     def _feed_title(self, name: str) -> str:
+        """A feed as a sentence names it: its title up to the colon."""
         feed = self.monitor.feeds.get(name)
-        return feed.title.lower() if feed else name
+        title = feed.title.partition(":")[0] if feed else name
+        return title[:1].lower() + title[1:]
 
 
 _STATES: Final = {
@@ -259,6 +273,11 @@ _STATES: Final = {
     Verdict.MET: "told",
     Verdict.LATE: "told",
 }
+
+
+def _in_words(threshold: Limit | EventTime) -> str:
+    """`4 h`, as a mail writes it, of `4h` as a rule does."""
+    return re.sub(r"(\d)([a-z])", r"\1 \2", str(threshold))
 
 
 def _responsible(partner: str) -> str:

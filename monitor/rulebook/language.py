@@ -183,7 +183,9 @@ class Rule(Written):
     confirm: Confirmation | None = None
     threshold: WrittenLimit
     calendar: Name = "clock-hours"
-    day_ends: DayEnd = DayEnd.CLOSE_OF_BUSINESS
+    day_ends: DayEnd | None = None
+    """When day n ends; not said: a working day at close of business, a calendar day at the same
+    time of day."""
     closed_day_receipt: ClosedDayReceipt = ClosedDayReceipt.THAT_DATE
     stop_feeds: tuple[Name, ...] = ()
     """Feeds that must have been heard before silence about a stop means anything."""

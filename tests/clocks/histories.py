@@ -69,7 +69,7 @@ def event(
         review_at=None if review is None else instant(review),
         retracts=retracts.encode(),
         attributes=attributes,
-        **standing,  # type: ignore[arg-type]  # every one of these is text
+        **standing,
     )
 
 
@@ -90,9 +90,7 @@ def decided(at: When, decision: str, **said: Any) -> Event:
 
 def responsible(at: When, organisation: str, partner: str = "council", **said: Any) -> Event:
     """It became known which organisation is to be told."""
-    return event(
-        "organisation_responsible", at, partner=partner, organisation=organisation, **said
-    )
+    return event("organisation_responsible", at, partner=partner, organisation=organisation, **said)
 
 
 def regraded(at: When, **said: Any) -> Event:

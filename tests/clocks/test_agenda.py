@@ -26,9 +26,7 @@ def duty(ladder: Ladder = LADDER, **written: Any) -> Duty:
 
 
 def clock(**facts: object) -> Clock:
-    plain = Clock(
-        key=ClockKey("council"), rule_version=1, started_at=T0, due_at=DUE, known_at=T0
-    )
+    plain = Clock(key=ClockKey("council"), rule_version=1, started_at=T0, due_at=DUE, known_at=T0)
     return replace(plain, **facts)  # type: ignore[arg-type]  # a test names fields freely
 
 

@@ -567,9 +567,7 @@ def folded(events: list[Event]) -> list[Clock]:
 
 
 @given(histories(), st.data())
-def test_law_1_order_and_repetition_do_not_matter(
-    events: list[Event], data: st.DataObject
-) -> None:
+def test_law_1_order_and_repetition_do_not_matter(events: list[Event], data: st.DataObject) -> None:
     assert folded(data.draw(st.permutations(events + events[:3]))) == folded(events)
 
 
@@ -598,7 +596,7 @@ def test_every_clock_has_a_key_of_its_own(events: list[Event]) -> None:
 def test_law_5_a_contradiction_of_a_stop_never_flatters(
     events: list[Event], data: st.DataObject
 ) -> None:
-    """With two readings of when a partner was told, a clock is met only if both readings meet it."""
+    """Of two readings of when a partner was told, both must meet a clock for it to be met."""
     spans = st.integers(0, 40).map(lambda hours: T0 + hours * HOUR)
     one, two = (
         told(data.draw(spans), id="contradicted", feed="sending-log", received=T0 + 50 * HOUR)

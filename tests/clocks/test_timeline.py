@@ -135,9 +135,7 @@ def test_told_twice_it_is_known_since_the_first_telling() -> None:
 
 
 @given(histories(), st.data())
-def test_order_and_repetition_do_not_matter(
-    events: list[Event], data: st.DataObject
-) -> None:
+def test_order_and_repetition_do_not_matter(events: list[Event], data: st.DataObject) -> None:
     """Law 1: the same accepted events give the same facts, and the same is set aside."""
     shuffled = data.draw(st.permutations(events + events[:3]))
     assert _said(live_facts(shuffled)) == _said(live_facts(events))

@@ -15,7 +15,14 @@ from jinja2 import UndefinedError
 
 from monitor.deliver.compose import FOLDERS, PARTS, CannotCompose, check_templates
 from monitor.deliver.samples import SAMPLES
-from monitor.letters import AnyLetter, BundleLetter, DutyLine, OverdueLetter, WarningLetter
+from monitor.letters import (
+    AnyLetter,
+    BundleLetter,
+    DutyLine,
+    OverdueLetter,
+    Route,
+    WarningLetter,
+)
 from monitor.model import HOUR
 from tests.deliver.reading import (
     COMPOSER,
@@ -599,3 +606,9 @@ def test_a_bare_warning_claims_nothing_that_is_not_known() -> None:
     said = text_of(WarningLetter(at=0, duty=DutyLine(reference="PPN-1")))
 
     assert not re.search(r"Risk|Where|Owner|Records read|told next|Limit|due by", said)
+
+
+def test_an_invisible_mark_within_a_word_does_not_part_it() -> None:
+    duty = DutyLine(reference="PPN-1", organisation="East\u00adshire", partner="council")
+
+    assert "that Eastshire has been told" in text_of(OverdueLetter(at=0, duty=duty))

@@ -109,7 +109,9 @@ def test_opening_is_open_and_closing_is_closed(
 
 def test_a_route_without_hours_is_open_at_every_hour(partners: Partners) -> None:
     """By night the desk that never closes comes before the service that opens at nine."""
-    assert [route.hours for route in partners.routes("health", "eastshire-icb", at("2027-03-08 03:00"))] == [
+    assert [
+        route.hours for route in partners.routes("health", "eastshire-icb", at("2027-03-08 03:00"))
+    ] == [
         "open now",
         "opens 09:00",
     ]
@@ -198,7 +200,10 @@ def test_misspelt_hours_leave_otherwise_nothing_to_be_otherwise_to(reads: Reads)
     ("text", "field"),
     [
         (COUNCIL, "partners.0.routes"),
-        (COUNCIL + route("Day", None).replace("01632 960100", "ask"), "partners.0.routes.0.telephone"),
+        (
+            COUNCIL + route("Day", None).replace("01632 960100", "ask"),
+            "partners.0.routes.0.telephone",
+        ),
         (COUNCIL.replace('"council"', '"church"') + route("Day", None), "partners.0.kind"),
         (COUNCIL + 'email = "x"\n' + route("Day", None), "partners.0.email"),
         ("", "partners"),

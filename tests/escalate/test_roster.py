@@ -132,9 +132,7 @@ def test_the_closest_post_is_told(reads: Reads) -> None:
 def test_where_nobody_holds_a_role_its_cover_is_told(reads: Reads) -> None:
     roster = reads(ROLES, post("inspector", "east", district="east"), DESK)
     reached = roster.reach("inspector", WEST, at=OPEN, wakes=False)
-    assert reached == Reached(
-        "desk@force.example", "desk", "nobody holds the role inspector here"
-    )
+    assert reached == Reached("desk@force.example", "desk", "nobody holds the role inspector here")
 
 
 def test_a_restricted_case_passes_over_posts_that_may_not_know(reads: Reads) -> None:
@@ -152,8 +150,10 @@ def test_where_no_cover_is_left_it_is_nobody(reads: Reads) -> None:
 
 
 def test_a_circle_of_covers_ends(reads: Reads) -> None:
-    roles = ROLES.replace('[roles.desk]\ntitle = "control room desk"', "[roles.desk]\n"
-                          'title = "control room desk"\ncover = "inspector"')
+    roles = ROLES.replace(
+        '[roles.desk]\ntitle = "control room desk"',
+        '[roles.desk]\ntitle = "control room desk"\ncover = "inspector"',
+    )
     roster = reads(roles, post("desk", "desk", district="east"))
     assert isinstance(roster.reach("desk", WEST, at=OPEN, wakes=True), Nobody)
 

@@ -33,6 +33,12 @@ def test_the_fold_of_a_datetime_counts() -> None:
     assert from_datetime(once.replace(fold=1)) - from_datetime(once) == HOUR
 
 
+def test_half_a_second_in_an_hour_that_comes_twice_stays_in_its_own() -> None:
+    second_time_round = parse_instant("2027-10-31T01:30:00.5Z")
+    assert isoformat(second_time_round, LONDON) == "2027-10-31T01:30:00.500000+00:00"
+    assert from_datetime(to_datetime(second_time_round, LONDON)) == second_time_round
+
+
 @given(INSTANTS, st.sampled_from((UTC, LONDON, ROME, ZoneInfo("America/New_York"))))
 def test_to_a_datetime_and_back_loses_not_a_microsecond(
     instant: int, zone: timezone | ZoneInfo

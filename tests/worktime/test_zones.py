@@ -135,6 +135,8 @@ def test_a_day_that_does_not_begin_at_midnight_begins_at_the_change() -> None:
         ("America/Sao_Paulo", date(2018, 2, 17), "2018-02-18T02:59:59.999999+00:00"),
         # They went forward from 23:00 to 00:00: the last hour never came.
         ("America/Nuuk", date(2024, 3, 30), "2024-03-31T00:59:59.999999+00:00"),
+        # They went forward from 23:30 to 00:30, over midnight.
+        ("America/Toronto", date(1919, 3, 30), "1919-03-31T04:29:59.999999+00:00"),
     ],
 )
 def test_a_day_ends_with_the_last_microsecond_that_has_its_date(

@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.letters import DigestLetter
+from monitor.model import DAY, HOUR, MINUTE
+from monitor.report.figures import ClockRow
+from monitor.report.trust import FeedState, Said, Silence, TakenIn, feed_hours
+from tests.report.rows import NOW, SINCE, UNTIL, late, letter, met, row
+
+SILENT = {"counted": {"trusted_until": {"sending-log": SINCE}}}
+HEALTH = {"rule": "health-1d", "partner": "health"}
+
+
+def everything(digest: DigestLetter) -> str:
+    """Every text of a letter, one after another."""
+
+    def texts(value: Any) -> list[str]:
+        if isinstance(value, str):
+            return [value]
+        if isinstance(value, dict):
+            return [text for part in value.values() for text in texts(part)]
+        if isinstance(value, list | tuple):
+            return [text for part in value for text in texts(part)]
+        return []
+
+    return "\n".join(texts(asdict(digest)))
+
+
+# -- at a glance ------------------------------------------------------------------------------
+
+
+def test_the_week_in_one_sentence_names_the_partner_furthest_behind() -> None:
+    council = [met(case_id=case) for case in range(11)] + [late()]
+    health = [met(**HEALTH) for _ in range(8)] + [late(**HEALTH), row(**HEALTH), row(**HEALTH)]
+    assert letter(*council, *health).sentence == (
+        "the record shows 11 of 12 duties to the council met in time (92 %) and 8 of 11 to health"
+        " (73 %); furthest behind is health, with 3 not in time, 2 of them still open."
+    )
+
+
+def test_a_partner_with_few_duties_is_not_called_behind_for_one_of_them() -> None:
+    council = [met() for _ in range(12)] + [late() for _ in range(3)]
+    sentence = letter(*council, late(**HEALTH)).sentence
+    assert "furthest behind is the council, with 3 not in time" in sentence
+
+
+def test_where_all_are_few_the_one_with_the_most_not_in_time_is_behind() -> None:
+    sentence = letter(met(), met(), row(), late(), late(**HEALTH)).sentence
+    assert sentence == (
+        "the record shows 2 of 4 duties to the council met in time and 0 of 1 to health; furthest"
+        " behind is the council, with 2 not in time, 1 of them still open."
+    )
+
+
+def test_one_partner_alone_is_behind_nobody() -> None:
+    assert letter(met(), row()).sentence == (
+        "the record shows 1 of 2 duties to the council met in time; 1 not in time and still open."
+    )
+
+
+def test_a_week_all_in_time_says_so_and_one_with_unknown_never_does() -> None:
+    assert letter(met(), met(**HEALTH)).sentence == (
+        "all 2 duties to partners that fell due are recorded as met in time."
+    )
+    assert letter(met()).sentence == (
+        "the one duty to a partner that fell due is recorded as met in time."
+    )
+    assert letter(met(), row(), **SILENT).sentence == (
+        "the record shows 1 of 1 duty to the council met in time; of 1 more it is not known,"
+        " because a feed was not heard."
+    )
+
+
+def test_a_week_of_nothing_but_unknown_claims_nothing() -> None:
+    found = letter(row(), row(), **SILENT)
+    assert found.sentence == "of 2 more it is not known, because a feed was not heard."
+    assert found.headline == ("council 0 of 0 (2 unknown) in time", "nothing overdue")
+
+
+def test_a_week_in_which_nothing_fell_due_says_so_and_asks_whether_that_can_be() -> None:
+    found = letter(scope="district:esat")
+    assert found.sentence == "no duty to a partner fell due."
+    assert found.headline == ("nothing fell due", "nothing overdue")
+    assert found.rows == found.spans == ()
+    assert found.backlog == ("Nothing is open.",)
+    assert "check that the events say 'district:esat'" in found.notes[0]
+
+
+def test_the_subject_counts_cases_of_high_risk_that_are_overdue() -> None:
+    high = {"risk": "high"}
+    found = letter(row(**high, case_id=1), row(**high, case_id=1, **HEALTH), row(case_id=2))
+    assert found.headline == ("council 0 of 2, health 0 of 1 in time", "1 high-risk case overdue")
+    assert letter(row(), row()).headline[1] == "2 duties overdue"
+
+
+def test_the_case_to_do_first_is_named_with_what_has_no_record_and_where_it_waits() -> None:
+    start = {"started_at": UNTIL - 2 * DAY - 7 * HOUR - 40 * MINUTE, "risk": "high"}
+    stage = {"stage": "supervised", "stage_at": UNTIL - 2 * DAY - 6 * HOUR}
+    found = letter(row(case_id=3987, **start, **stage), row(case_id=3987, **start, **HEALTH))
+    assert found.do_first == (
+        "PPN-2027-003987 (high risk): no record that the council or health has been told. Due by"
+        " 20:20 on Fri 5 March, overdue 2 d 11 h. Known since 16:20 on Fri 5 March. Waiting for"
+        " triage since 18:00 on Fri 5 March. It is the only high-risk case overdue."
+    )
+
+
+def test_what_cannot_be_routed_and_own_steps_are_said_in_their_own_words() -> None:
+    found = letter(row(cannot_route=True), row(rule="supervised", partner=""))
+    assert (
+        "(medium risk): the record does not say whom to tell as the council; not on the record:"
+        " notice supervised." in found.do_first
+    )
+
+
+def test_where_nothing_is_overdue_nothing_is_to_be_done_first() -> None:
+    assert letter(met()).do_first == ""
+    assert letter(row(), references={}).do_first == ""
+
+
+# -- rows -------------------------------------------------------------------------------------
+
+
+def test_a_rows_parts_add_up_and_no_percentage_stands_under_10() -> None:
+    (found,) = letter(*[met() for _ in range(8)], row()).rows
+    assert (found.label, found.met, found.of, found.percent) == ("Council told, 4 h", 8, 9, None)
+    assert (found.late, found.open_late, found.unknown, found.note) == (0, 1, 0, "")
+
+
+def test_unknown_is_beside_the_total_and_the_share_at_worst_is_said_with_it() -> None:
+    (found,) = letter(*[met() for _ in range(12)], late(), row(), row(), **SILENT).rows
+    assert (found.met, found.of, found.percent, found.unknown) == (12, 13, 92, 2)
+    assert found.note == "With the unknown counted as late: 12 of 15 (80 %)."
+
+
+def test_a_partner_with_several_limits_has_a_total_above_them() -> None:
+    found = letter(met(), late(rule="council-1d"), met(**HEALTH)).rows
+    assert [(each.label, each.met, each.of) for each in found] == [
+        ("Council, all limits", 1, 2),
+        ("Council told, 4 h", 1, 1),
+        ("Council told of another concern, 24 h", 0, 1),
+        ("Health told, 24 h", 1, 1),
+    ]
+
+
+def test_beside_the_shares_stand_exempt_with_reasons_and_void() -> None:
+    start = row().started_at
+    found = letter(
+        row(exempt_at=start + HOUR, reason_code="known_already"),
+        row(exempt_at=start + HOUR),
+        row(void_at=start + DAY, breached_at=start + 4 * HOUR),
+    )
+    assert found.rows == ()
+    assert found.beside == (
+        "2 exempt by a recorded decision (no reason recorded, 1; known already, 1).",
+        "1 void, made in error, 1 of them when overdue already.",
+    )
+
+
+def test_own_steps_tell_where_it_waits_and_partners_how_long_it_took() -> None:
+    own = {"rule": "supervised", "partner": ""}
+    found = letter(*[met() for _ in range(20)], row(), *[met(**own) for _ in range(5)])
+    (span,) = found.spans
+    assert (span.number, span.median, span.ninetieth) == (21, "3 h 00", "3 h 00")
+    assert span.longest == "5 d 22 h, still open"
+    assert found.waits == ("Notice supervised, 12 h (5): median 3 h 00, longest 3 h 00.",)
+
+
+# -- the rest ---------------------------------------------------------------------------------
+
+
+def test_the_backlog_is_said_by_risk_and_age_the_gravest_first() -> None:
+    found = letter(
+        row(case_id=1, started_at=NOW - HOUR),
+        row(case_id=2, started_at=NOW - 20 * DAY),
+        row(case_id=3, risk="high", started_at=NOW - HOUR),
+        row(case_id=3, risk="", due_at=None),
+        row(case_id=3, risk="", held_until=NOW),
+    ).backlog
+    assert found == (
+        "5 duties on 3 cases; 2 overdue, 1 unknown.",
+        "High 1: under 1 day 1.",
+        "Medium 2: under 1 day 1, over 14 days 1.",
+        "No risk recorded 2: 3 to 7 days 2.",
+        "Oldest open high-risk case: PPN-2027-000003, known since 07:00 on Mon 8 March.",
+        "Deferred until a review: 0. Review overdue: 1.",
+        "1 duty has a due time that cannot be computed, and so fell due in no week.",
+    )
+
+
+def test_contacts_without_a_notice_are_told_with_the_oldest() -> None:
+    contact = {"rule": "no-notice", "partner": ""}
+    assert letter(met()).no_notice == ()
+    assert letter(row(**contact, due_at=NOW)).no_notice == (
+        "1 contact flagged with a child has no notice yet, all within the limit.",
+    )
+    (said,) = letter(row(**contact), row(**contact), row(**contact, due_at=NOW)).no_notice
+    assert said == (
+        "2 contacts flagged with a child have neither a notice nor a recorded reason for none,"
+        " past the limit; oldest Tue 2 March. 1 more within the limit."
+    )
+
+
+def test_recorded_late_is_told_beside_late_never_as_it() -> None:
+    stop = met().stopped_at
+    assert stop is not None
+    found = letter(met(stop_recorded_at=stop + 2 * DAY), met(stop_recorded_at=stop))
+    assert found.quality == ("Of 2 duties done, 1 was recorded more than 24 h afterwards.",)
+    assert found.rows[0].late == 0
+
+
+def test_what_was_said_is_counted_and_what_nobody_got_stands_out() -> None:
+    assert letter(said=None).alerts == ()
+    assert letter(said=Said()).alerts == ("No alert was sent.",)
+    said = Said(told=34, mails=21, withdrawals=2, undelivered=1)
+    assert letter(said=said).alerts == (
+        "34 alerts in 21 mails; 2 withdrawals; 0 with nobody to tell; 1 NOT DELIVERED.",
+    )
+
+
+def test_coverage_says_how_long_each_feed_was_heard_and_what_could_not_be_read() -> None:
+    state = FeedState("occurrence", SINCE, NOW, has_timetable=True)
+    silent = state._replace(feed="sending-log")
+    feeds = feed_hours(
+        [state, silent, state._replace(feed="never", first_heard_at=None, last_heard_at=None)],
+        [Silence("sending-log", SINCE + 2 * DAY + 14 * HOUR, SINCE + 2 * DAY + 19 * HOUR)],
+        since=SINCE,
+        until=UNTIL,
+    )
+    taken = TakenIn(events=1204, conflicting=0, files_set_aside=1, set_aside=3, unmended=2)
+    found = letter(met(), feeds=feeds, taken_in=taken)
+    assert found.coverage == (
+        "Occurrence heard all 168 h; sending log heard 163 h of 168 h (silent Wed 14:00 to 19:00);"
+        " never NEVER HEARD.",
+        "Rows that could not be read and were set aside: 3 (2 not mended), beside 1,204 new"
+        " events, in the whole force; files set aside whole: 1.",
+    )
+    assert [read.feed for read in found.feeds] == ["occurrence", "sending log"]
+
+
+def test_many_silences_are_named_in_part_and_one_that_goes_on_says_so() -> None:
+    starts = [SINCE + day * DAY for day in range(5)]
+    silences = [Silence("log", start, start + HOUR) for start in starts]
+    state = FeedState("log", SINCE - DAY, NOW, has_timetable=False)
+    feeds = feed_hours([state], silences, since=SINCE, until=UNTIL)
+    assert "Tue 00:00 to 01:00, Wed 00:00 to 01:00 and 2 times more)" in (
+        letter(feeds=feeds).coverage[0]
+    )
+    going_on = feed_hours([state], [Silence("log", starts[4], None)], since=SINCE, until=UNTIL)
+    assert "silent from 00:00 on Fri 5 March to the end" in letter(feeds=going_on).coverage[0]
+    unseen = feed_hours([state], [], since=SINCE, until=UNTIL)
+    assert letter(feeds=unseen).coverage == ("Log heard all 168 h, but has no timetable to miss.",)
+
+
+def test_a_restricted_case_is_nowhere_in_a_digest() -> None:
+    hidden = row(case_id=77, risk="high", restricted=True)
+    assert letter(hidden) == letter()
+
+
+# -- laws -------------------------------------------------------------------------------------
+
+
+@st.composite
+def weeks(draw: st.DrawFn) -> list[ClockRow]:
+    """A week of a few partners, all kinds of endings among them."""
+    start = row().started_at
+    endings: list[dict[str, Any]] = [
+        {"stopped_at": start + HOUR},
+        {"stopped_at": start + DAY, "breached_at": start + 4 * HOUR},
+        {"exempt_at": start + HOUR},
+        {"void_at": start + HOUR},
+        {"cannot_route": True},
+        {},
+    ]
+    partners = (("council-4h", "council"), ("health-1d", "health"), ("supervised", ""))
+    found = []
+    for case in range(draw(st.integers(0, 30))):
+        rule, partner = draw(st.sampled_from(partners))
+        ending = draw(st.sampled_from(endings))
+        found.append(row(case_id=case, rule=rule, partner=partner, **ending))
+    return found
+
+
+@given(weeks(), st.booleans())
+def test_the_arithmetic_of_every_row_agrees_with_what_it_says(
+    some: list[ClockRow], silent: bool
+) -> None:
+    found = letter(*some, **(SILENT if silent else {}))
+    for each in found.rows:
+        assert each.met + each.late + each.open_late == each.of
+        assert each.cannot_route <= each.open_late
+        assert (each.percent is None) == (each.of < 10)
+
+
+@given(weeks(), st.booleans())
+def test_no_percentage_of_fewer_than_10_stands_anywhere(some: list[ClockRow], silent: bool) -> None:
+    text = everything(letter(*some, **(SILENT if silent else {})))
+    for _, whole in re.findall(r"(\d+) of (\d+)[^();,.]*\(\d+ %\)", text):
+        assert int(whole) >= 10
+
+
+@given(weeks(), st.booleans())
+def test_it_speaks_of_records_in_whole_sentences(some: list[ClockRow], silent: bool) -> None:
+    found = letter(*some, **(SILENT if silent else {}))
+    sentences = (*found.beside, *found.waits, *found.backlog, *found.quality, *found.notes)
+    for sentence in (found.sentence, *sentences):
+        assert sentence.endswith(".")
+        assert "  " not in sentence
+    assert not re.search(r"\bNone\b|[bB]reach|at risk|\bfail", everything(found))
