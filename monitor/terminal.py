@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
-from monitor.deliver.words import lasting, moment
+from monitor.words import lasting, moment
 from monitor.worktime.instants import isoformat
 
 if TYPE_CHECKING:

@@ -32,12 +32,11 @@ def assess_cases(
     Read, decide, write: all cases' rows are locked, all their events read, then folded, then the
     differences to the stored clocks written.
     """
-    linked = stored_cases.linked_case_ids(connection, case_ids)
-    stored_cases.lock_case_ids(connection, linked)
+    neighbours = stored_cases.lock_linked(connection, case_ids)
+    linked = frozenset(case_ids).union(*neighbours)
     events = stored_cases.events_of(connection, linked)
-    kept = stored_clocks.clocks_of(connection, linked)
-    neighbours = stored_cases.linked_groups(connection, linked)
-    references = stored_cases.references_of(connection, {c for group in neighbours for c in group})
+    kept = stored_clocks.clocks_of(connection, linked, to_write=True)
+    references = stored_cases.references_of(connection, frozenset().union(*neighbours))
 
     joined = [
         each
@@ -48,10 +47,9 @@ def assess_cases(
     folded = _fold_each(alone, joined, events, rulebook, tolerances)
     changes = reconcile(kept, folded, rulebook, now=now)
 
-    stored_cases.set_merged(connection, _merged_into(joined))
+    stored_cases.set_merged(connection, _merged_into(joined), among=linked)
     stored_clocks.insert_clocks(connection, changes.new)
-    for clock in changes.updated:
-        stored_clocks.update_clock(connection, clock)
+    stored_clocks.update_clocks(connection, changes.updated)
     stored_cases.mark_assessed(connection, linked)
 
 
@@ -72,9 +70,5 @@ def _fold_each(
     return folded
 
 
-def _merged_into(joined: Sequence[Joined]) -> dict[int, int | None]:
-    return {
-        case_id: None if case_id == root else root
-        for root, members in joined
-        for case_id in members
-    }
+def _merged_into(joined: Sequence[Joined]) -> dict[int, int]:
+    return {case_id: root for root, members in joined for case_id in members if case_id != root}

@@ -30,11 +30,11 @@ def joined_cases(
         return [Joined(alone, (alone,))]
     case_of = {reference: case_id for case_id, reference in references.items()}
     group = {case_id: {case_id} for case_id in events}
-    for case_id, told in events.items():
-        for fact in live_facts(told).facts:
-            other = case_of.get(fact.event.links)
-            if other is not None and group[other] is not group[case_id]:
-                _merge(group, case_id, other)
+    # Together, since what takes a link back may have been told under the other reference.
+    for fact in live_facts(event for told in events.values() for event in told).facts:
+        case_id, other = case_of[fact.event.reference], case_of.get(fact.event.links)
+        if other is not None and group[other] is not group[case_id]:
+            _merge(group, case_id, other)
     groups = {min(members): members for members in group.values()}
     return [_joined(members, references) for _, members in sorted(groups.items())]
 

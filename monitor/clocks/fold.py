@@ -14,10 +14,12 @@ For one version of one rule and one child and organisation, in this order:
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from monitor.clocks.coverage import Coverage, coverage, value_at
+from monitor.clocks.coverage import Coverage, coverage
 from monitor.clocks.timeline import Fact, Timeline, live_facts
 from monitor.model import Clock, ClockKey, Duration, Event, Instant
 from monitor.rulebook.book import Duty, Rulebook
@@ -36,6 +38,9 @@ class Subject(NamedTuple):
 
     child: str
     organisation: str
+
+
+WHOLE_CASE = Subject("", "")
 
 
 class Start(NamedTuple):
@@ -87,8 +92,9 @@ class _Case:
         self.rulebook = rulebook
         self.tolerances = tolerances
         self.by_kind: dict[str, list[Fact]] = {}
+        self._records: dict[str, _Record] = {}
         for fact in facts:
-            for kind in {version.kind for version in fact.versions}:
+            for kind in dict.fromkeys(version.kind for version in fact.versions):
                 self.by_kind.setdefault(kind, []).append(fact)
 
     # -- which clocks -----------------------------------------------------------------------
@@ -97,8 +103,7 @@ class _Case:
         self, duties: Sequence[Duty]
     ) -> Iterable[tuple[Start, Subject, Sequence[Subject]]]:
         """Every (start, subject, all subjects) of one rule, over all its versions."""
-        kinds = {kind for duty in duties for kind in duty.starts.kinds}
-        if not any(kind in self.by_kind for kind in kinds):
+        if all(self.by_kind.keys().isdisjoint(duty.starts.kinds) for duty in duties):
             return
         newest = duties[-1]
         subjects = self.subjects(newest)
@@ -117,18 +122,19 @@ class _Case:
             for fact in self.having(duty.starts)
             for version in fact.versions
             if duty.starts(version)
-            and duty.governs(version.occurred_from)
+            and _governs(duty, version.occurred_from)
             and _concerns(version, subject, duty)
         ]
-        found.sort(key=lambda start: (start.event.occurred_from, start.duty.rule.version))
+        if len(found) > 1:
+            found.sort(key=lambda start: (start.event.occurred_from, start.duty.rule.version))
         return found
 
     def having(self, matcher: Matcher) -> list[Fact]:
         """Facts of any kind that a matcher asks for."""
         if len(matcher.kinds) == 1:
             return self.by_kind.get(matcher.kinds[0], [])
-        found = [fact for kind in matcher.kinds for fact in self.by_kind.get(kind, ())]
-        return list(dict.fromkeys(found))
+        found = {id(fact): fact for kind in matcher.kinds for fact in self.by_kind.get(kind, ())}
+        return list(found.values())
 
     def subjects(self, duty: Duty) -> list[Subject]:
         """The children and organisations that a rule counts by; one with "" where unknown.
@@ -139,7 +145,7 @@ class _Case:
         by_child = "child" in duty.rule.for_each
         by_organisation = "organisation" in duty.rule.for_each
         if not by_child and not by_organisation:
-            return [Subject("", "")]
+            return [WHOLE_CASE]
         naming = [fact.event for fact in self.facts if not duty.stops(fact.event)]
         children = sorted({event.child for event in naming if event.child}) if by_child else []
         subjects: list[Subject] = []
@@ -209,11 +215,9 @@ class _Case:
         among: Sequence[Subject],
     ) -> Iterable[Closing]:
         for fact in self.having(matcher):
-            if not all(matcher(version) for version in fact.versions):
+            at = _ends_at(fact, matcher, subject, among)
+            if at is None:
                 continue
-            if not all(_may_end(version, subject, among) for version in fact.versions):
-                continue
-            at = max(version.occurred_to for version in fact.versions)
             if at >= started_at:
                 yield Closing(at, how, fact)
             elif at >= started_at - self.tolerances.get(fact.event.feed, 0):
@@ -237,7 +241,7 @@ class _Case:
         how, at = (closing.how, closing.at) if closing else ("", None)
         stop = closing.fact if closing and how == STOPPED else None
         held_from, held_until = self._deferral(duty, subject, covered.started_at)
-        stage, stage_at = self._last_stage(subject)
+        record = self._record(subject.child)
         return Clock(
             key=ClockKey(
                 rule.id,
@@ -263,21 +267,22 @@ class _Case:
             confirm_by=self._confirm_by(duty, stop, due_at, subject),
             held_from=held_from,
             held_until=held_until,
-            stage=stage,
-            stage_at=stage_at,
+            stage=record.stage,
+            stage_at=record.stage_at,
             partner=rule.partner,
-            restricted=self._is_restricted(),
+            restricted=record.restricted,
             cannot_route="organisation" in rule.for_each and not subject.organisation,
             raised_after=covered.raised_after,
             reason_code=closing.fact.event.reason_code if closing and not stop else "",
-            **self._recorded(subject, covered.started_at),
+            **record.at(covered.started_at),
         )
 
-    def _recorded(self, subject: Subject, at: Instant) -> dict[str, str]:
-        events = [e for fact in self.facts for e in fact.versions if _same_child(e, subject)]
-        return {
-            name: value_at(events, read, at) for name, read in _RECORDED_READERS
-        }
+    def _record(self, child: str) -> _Record:
+        """What is on record of a child, or of the whole case: the same for every rule."""
+        record = self._records.get(child)
+        if record is None:
+            record = self._records[child] = _Record(self, Subject(child, ""))
+        return record
 
     def _deferral(
         self, duty: Duty, subject: Subject, started_at: Instant
@@ -317,29 +322,66 @@ class _Case:
                     return None
         return shift(written_at, confirm.within, duty.calendar)
 
-    def _last_stage(self, subject: Subject) -> tuple[str, Instant | None]:
-        """The furthest completed stage of the notice's way, and when it was completed."""
-        for stage in reversed(self.rulebook.vocabulary.stages):
-            done = [
-                fact.event.occurred_to
-                for fact in self.by_kind.get(stage.kind, ())
-                if _same_child(fact.event, subject)
-            ]
-            if done:
-                return stage.kind, max(done)
-        return "", None
 
-    def _is_restricted(self) -> bool:
-        name = self.rulebook.vocabulary.restricted_attribute
-        if name is None:
-            return False
-        read = attribute_reader(name)
-        return any(read(version) == "yes" for fact in self.facts for version in fact.versions)
+class _Record:
+    """What is on record of a child: the stage reached, the attributes figures group by."""
+
+    def __init__(self, case: _Case, subject: Subject) -> None:
+        self.stage, self.stage_at = _last_stage(case, subject)
+        self.restricted = _is_restricted(case)
+        events = [e for fact in case.facts for e in fact.versions if _same_child(e, subject)]
+        self._said = [(name, _History(events, read)) for name, read in _RECORDED_READERS]
+
+    def at(self, instant: Instant) -> dict[str, str]:
+        """Attribute → its value at an instant: the latest said by then, else the first after."""
+        return {name: history.at(instant) for name, history in self._said}
+
+
+class _History:
+    """What was said of one attribute, in order of time."""
+
+    __slots__ = ("_said", "_times")
+
+    def __init__(self, events: Iterable[Event], read: ReadAttribute) -> None:
+        self._said = sorted((e.occurred_from, value) for e in events if (value := read(e)))
+        self._times = [at for at, _ in self._said]
+
+    def at(self, instant: Instant) -> str:
+        if not self._said:
+            return ""
+        return self._said[max(bisect_right(self._times, instant) - 1, 0)][1]
+
+
+def _last_stage(case: _Case, subject: Subject) -> tuple[str, Instant | None]:
+    """The furthest completed stage of the notice's way, and when it was completed."""
+    for stage in reversed(case.rulebook.vocabulary.stages):
+        done = [
+            fact.event.occurred_to
+            for fact in case.by_kind.get(stage.kind, ())
+            if _same_child(fact.event, subject)
+        ]
+        if done:
+            return stage.kind, max(done)
+    return "", None
+
+
+def _is_restricted(case: _Case) -> bool:
+    name = case.rulebook.vocabulary.restricted_attribute
+    if name is None:
+        return False
+    read = attribute_reader(name)
+    return any(read(version) == "yes" for fact in case.facts for version in fact.versions)
 
 
 _RECORDED_READERS: tuple[tuple[str, ReadAttribute], ...] = tuple(
     (name, attribute_reader(name)) for name in RECORDED_FIELDS
 )
+
+
+@lru_cache(maxsize=1 << 14)
+def _governs(duty: Duty, start: Instant) -> bool:
+    """Kept, since every rule is asked of the same starts, and logs of bare dates repeat them."""
+    return duty.governs(start)
 
 
 def _organisations(naming: Iterable[Event], child: str, duty: Duty) -> list[str]:
@@ -367,6 +409,19 @@ def _concerns(event: Event, subject: Subject, duty: Duty) -> bool:
     return event.organisation in ("", subject.organisation)
 
 
+def _ends_at(
+    fact: Fact, matcher: Matcher, subject: Subject, among: Sequence[Subject]
+) -> Instant | None:
+    """The latest instant at which every reading of a fact ends a clock; None where one does not."""
+    latest: Instant | None = None
+    for version in fact.versions:
+        if not matcher(version) or not _may_end(version, subject, among):
+            return None
+        if latest is None or version.occurred_to > latest:
+            latest = version.occurred_to
+    return latest
+
+
 def _may_end(event: Event, subject: Subject, among: Sequence[Subject]) -> bool:
     """Whether an ending that names a child or organisation, or none, is about this subject.
 
@@ -374,6 +429,8 @@ def _may_end(event: Event, subject: Subject, among: Sequence[Subject]) -> bool:
     """
     if not _could_be_about(event, subject):
         return False
+    if len(among) < 2:  # noqa: PLR2004 - nobody else
+        return True
     return not any(other != subject and _could_be_about(event, other) for other in among)
 
 

@@ -6,10 +6,10 @@ values, in which everything that is not known is absent. It does not care how th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from monitor import words
 from monitor.clocks.agenda import agenda, next_step_at
 from monitor.clocks.timeline import live_facts
 from monitor.clocks.verdicts import verdict
@@ -31,7 +31,6 @@ from monitor.rulebook.book import Duty
 from monitor.rulebook.language import HOLDER, AuthorityClass
 from monitor.store import alerts, cases, clocks, intakes
 from monitor.store.engine import Connection
-from monitor.worktime.limits import EventTime, Limit
 
 if TYPE_CHECKING:
     from monitor.cycle.parts import Monitor
@@ -93,7 +92,7 @@ class CaseFile:
             unconfirmed=self._unconfirmed(alert),
             learnt_late=_learnt_late(clock, alert),
             held=_held(clock, now=now),
-            limit=_in_words(rule.threshold),
+            limit=words.limit(str(rule.threshold)),
             authority=_authority(duty),
             rule=rule.id,
             rule_version=rule.version,
@@ -273,11 +272,6 @@ _STATES: Final = {
     Verdict.MET: "told",
     Verdict.LATE: "told",
 }
-
-
-def _in_words(threshold: Limit | EventTime) -> str:
-    """`4 h`, as a mail writes it, of `4h` as a rule does."""
-    return re.sub(r"(\d)([a-z])", r"\1 \2", str(threshold))
 
 
 def _responsible(partner: str) -> str:

@@ -16,7 +16,7 @@ from monitor.worktime.zones import day_of
 if TYPE_CHECKING:
     from datetime import date
 
-    from sqlalchemy import Engine
+    from monitor.store.engine import Engine
 
     from monitor.deliver.compose import Composer
     from monitor.deliver.smtp import Post

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.cycle.weekly import queue_digests
-from monitor.deliver.words import moment
+from monitor.words import moment
 from monitor.ingest.timetable import silent_since
 from monitor.letters import OperatorLetter, Remedy
 from monitor.logs import get_logger

@@ -221,7 +221,7 @@ def _letter(
                 week=week,
                 wording=wording(monitor.rulebook, feeds=titles),
                 references=stored.references(connection, named_cases(counted)),
-                feeds=_feeds(connection, since=since, until=until),
+                feeds=_feeds(connection, since=since, until=min(until, now)),
                 taken_in=TakenIn(**stored.taken_in(connection, since=since, until=until)),
                 said=Said(**said),
                 zone=monitor.zone,

@@ -38,7 +38,7 @@ from jinja2 import (
 from jinja2.ext import Extension
 from jinja2.sandbox import SandboxedEnvironment
 
-from monitor.deliver import words
+from monitor import words
 from monitor.deliver.samples import SAMPLES
 from monitor.faults import Fault
 from monitor.letters import (

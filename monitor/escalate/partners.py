@@ -68,7 +68,7 @@ class Partner(_Written):
 class PartnersFile(_Written):
     """The whole file."""
 
-    partners: tuple[Partner, ...] = Field(min_length=1)
+    partners: tuple[Partner, ...] = ()
 
 
 class PartnerRoute(NamedTuple):

@@ -23,14 +23,14 @@ from monitor.report.periods import Week
 from monitor.report.scopes import Scope
 from monitor.report.trust import FeedHours, Said, TakenIn
 from monitor.report.wording import Wording
-from monitor.report.words import (
+from monitor.words import (
     capital,
-    counted,
-    date,
+    count,
+    day_said,
     hours,
-    lasting,
+    lasting_about,
     listed,
-    moment,
+    said_of,
     stretch,
 )
 
@@ -92,20 +92,27 @@ def digest_letter(known: DigestInput) -> DigestLetter:
 
 def _headline(figures: Figures) -> Iterator[str]:
     """For the subject: no reference and no category."""
+    yield _shares_in_brief(figures) or "nothing fell due"
+    backlog = figures.backlog
+    if backlog.high_risk_cases_overdue:
+        yield f"{count(backlog.high_risk_cases_overdue, 'high-risk case')} overdue"
+    elif backlog.overdue:
+        yield f"{count(backlog.overdue, 'duty', 'duties')} overdue"
+    else:
+        yield "nothing overdue"
+
+
+def _shares_in_brief(figures: Figures) -> str:
+    """As many partners as a subject holds, whole: `council 50 of 60, health 33 of 47 in time`."""
+    said = ""
     shares: list[str] = []
     for partner, group in _to_partners(figures):
         unknown = f" ({group.unknown} unknown)" if group.unknown else ""
-        share = f"{partner.replace('_', ' ')} {group.met} of {group.of}{unknown}"
-        if len(", ".join([*shares, share])) + len(" in time") <= _HEADLINE_WIDTH:
-            shares.append(share)
-    yield f"{', '.join(shares)} in time" if shares else "nothing fell due"
-    backlog = figures.backlog
-    if backlog.high_risk_cases_overdue:
-        yield f"{counted(backlog.high_risk_cases_overdue, 'high-risk case')} overdue"
-    elif backlog.overdue:
-        yield f"{counted(backlog.overdue, 'duty', 'duties')} overdue"
-    else:
-        yield "nothing overdue"
+        shares.append(f"{partner.replace('_', ' ')} {group.met} of {group.of}{unknown}")
+        longer = f"{', '.join(shares)} in time"
+        if len(longer) <= _HEADLINE_WIDTH:
+            said = longer
+    return said
 
 
 def _do_first(known: DigestInput) -> str:
@@ -116,10 +123,10 @@ def _do_first(known: DigestInput) -> str:
     risk = f"{case.risk} risk" if case.risk else "no risk recorded"
     said = [f"{reference} ({risk}): {_missing(case, known.wording)}."]
     if (due := case.duties[0].due_at) is not None:
-        said.append(f"Due by {moment(due, at=at, zone=zone)}, overdue {lasting(at - due)}.")
-    said.append(f"Known since {moment(case.started_at, at=at, zone=zone)}.")
+        said.append(f"Due by {said_of(due, at=at, zone=zone)}, overdue {lasting_about(at - due)}.")
+    said.append(f"Known since {said_of(case.started_at, at=at, zone=zone)}.")
     if case.stage_at is not None and (awaited := known.wording.waiting_for.get(case.stage)):
-        said.append(f"Waiting for {awaited} since {moment(case.stage_at, at=at, zone=zone)}.")
+        said.append(f"Waiting for {awaited} since {said_of(case.stage_at, at=at, zone=zone)}.")
     said.append(_why_first(case, known))
     return " ".join(said)
 
@@ -155,6 +162,9 @@ def _sentence(figures: Figures, wording: Wording) -> str:
         return "no duty to a partner fell due."
     total = sum(group.of for _, group in groups)
     unknown = sum(group.unknown for _, group in groups)
+    if not total:
+        duties = count(unknown, "duty", "duties")
+        return f"of {duties} nothing is known yet, because a feed was not heard."
     if not unknown and total == sum(group.met for _, group in groups):
         return f"{_every(total)} recorded as met in time."
     said = (_shares(groups), _furthest_behind(groups), _not_known(unknown))
@@ -173,10 +183,8 @@ def _shares(groups: Sequence[tuple[str, Measured]]) -> str:
     said = [
         f"{group.met:,} of {group.of:,} to {name}{_in_percent(group)}" for name, group in known[1:]
     ]
-    if not known:
-        return ""
     name, group = known[0]
-    duties = f"{group.met:,} of {counted(group.of, 'duty', 'duties')} to {name}"
+    duties = f"{group.met:,} of {count(group.of, 'duty', 'duties')} to {name}"
     return f"the record shows {listed([f'{duties} met in time{_in_percent(group)}', *said])}"
 
 
@@ -185,16 +193,25 @@ def _in_percent(group: Measured) -> str:
 
 
 def _furthest_behind(groups: Sequence[tuple[str, Measured]]) -> str:
-    """The partner with the least share in time; where all are few, with the most not in time."""
     late = [(name, group) for name, group in groups if group.not_in_time]
     if not late:
         return ""
-    if many := [(name, group) for name, group in late if group.percent_at_worst is not None]:
-        name, group = min(many, key=lambda item: item[1].met / item[1].of_all)
-    else:
-        name, group = max(late, key=lambda item: item[1].not_in_time)
+    name, group = _last_of(late)
     count = f"{group.not_in_time:,} not in time{_still_open(group)}"
     return count if len(groups) == 1 else f"furthest behind is {name}, with {count}"
+
+
+def _last_of(late: Sequence[tuple[str, Measured]]) -> tuple[str, Measured]:
+    """The partner with the least share in time.
+
+    A share of a few says little, so one with fewer than ten duties is behind only where it has at
+    least as many not in time as the last of the others: of fewer duties, that is surely worse.
+    """
+    many = [each for each in late if each[1].percent_at_worst is not None]
+    last = min(many, key=lambda each: each[1].met / each[1].of_all, default=None)
+    least = last[1].not_in_time if last else 0
+    few = [each for each in late if each not in many and each[1].not_in_time >= least]
+    return max(few, key=lambda each: each[1].not_in_time) if few or last is None else last
 
 
 def _still_open(group: Measured) -> str:
@@ -217,7 +234,7 @@ def _to_partners(figures: Figures) -> list[tuple[str, Measured]]:
 
 
 def _how_to_read(figures: Figures) -> str:
-    cases = f" ({counted(figures.cases, 'case')})" if figures.cases else ""
+    cases = f" ({count(figures.cases, 'case')})" if figures.cases else ""
     said = ["duties that fell due from Monday 00:00 to Sunday 24:00, one for each limit, child and"]
     said.append(f"organisation, so duties outnumber cases{cases}.")
     said.append("Still open and past due counts as not in time.")
@@ -297,9 +314,9 @@ def _spans(figures: Figures, wording: Wording) -> Iterator[DigestSpan]:
         yield DigestSpan(
             label=words.label,
             number=span.number,
-            median=lasting(span.median) if span.median is not None else "",
-            ninetieth=lasting(span.ninetieth) if span.ninetieth is not None else "",
-            longest=f"{lasting(span.longest)}{', still open' if span.longest_is_open else ''}",
+            median=lasting_about(span.median) if span.median is not None else "",
+            ninetieth=lasting_about(span.ninetieth) if span.ninetieth is not None else "",
+            longest=f"{lasting_about(span.longest)}{', still open' if span.longest_is_open else ''}",
         )
 
 
@@ -311,11 +328,11 @@ def _waits(figures: Figures, wording: Wording) -> Iterator[str]:
             continue
         said = []
         if span.median is not None:
-            said.append(f"median {lasting(span.median)}")
+            said.append(f"median {lasting_about(span.median)}")
         if span.ninetieth is not None:
-            said.append(f"90th percentile {lasting(span.ninetieth)}")
+            said.append(f"90th percentile {lasting_about(span.ninetieth)}")
         still = ", still open" if span.longest_is_open else ""
-        said.append(f"longest {lasting(span.longest)}{still}")
+        said.append(f"longest {lasting_about(span.longest)}{still}")
         yield f"{words.label} ({span.number}): {', '.join(said)}."
 
 
@@ -342,13 +359,13 @@ def _backlog(known: DigestInput) -> Iterator[str]:
         )
     if backlog.no_due:
         yield (
-            f"{counted(backlog.no_due, 'duty has', 'duties have')} a due time that cannot be"
+            f"{count(backlog.no_due, 'duty has', 'duties have')} a due time that cannot be"
             " computed, and so fell due in no week."
         )
 
 
 def _open_in_all(backlog: Backlog) -> str:
-    said = f"{counted(backlog.duties, 'duty', 'duties')} on {counted(backlog.cases, 'case')}"
+    said = f"{count(backlog.duties, 'duty', 'duties')} on {count(backlog.cases, 'case')}"
     said += f"; {backlog.overdue:,} overdue" if backlog.overdue else "; none overdue"
     return f"{said}{f', {backlog.unknown:,} unknown' if backlog.unknown else ''}."
 
@@ -360,7 +377,7 @@ def _oldest_high_risk(known: DigestInput) -> str:
         return ""
     if not (reference := known.references.get(case.case_id)):
         return ""
-    since = moment(case.started_at, at=known.figures.as_of, zone=known.zone)
+    since = said_of(case.started_at, at=known.figures.as_of, zone=known.zone)
     return f"Oldest open {case.risk}-risk case: {reference}, known since {since}."
 
 
@@ -370,15 +387,15 @@ def _no_notice(known: DigestInput) -> Iterator[str]:
         return
     if not found.overdue or found.oldest is None:
         yield (
-            f"{counted(found.within_limit, 'contact')} flagged with a child"
+            f"{count(found.within_limit, 'contact')} flagged with a child"
             f" {'has' if found.within_limit == 1 else 'have'} no notice yet, all within the limit."
         )
         return
-    oldest = date(found.oldest, at=known.figures.as_of, zone=known.zone)
+    oldest = day_said(found.oldest, at=known.figures.as_of, zone=known.zone)
     verb = "has" if found.overdue == 1 else "have"
     more = f" {found.within_limit} more within the limit." if found.within_limit else ""
     yield (
-        f"{counted(found.overdue, 'contact')} flagged with a child {verb} neither a notice nor a"
+        f"{count(found.overdue, 'contact')} flagged with a child {verb} neither a notice nor a"
         f" recorded reason for none, past the limit; oldest {oldest}.{more}"
     )
 
@@ -389,7 +406,7 @@ def _no_notice(known: DigestInput) -> Iterator[str]:
 def _quality(total: Measured) -> Iterator[str]:
     if total.recorded:
         yield (
-            f"Of {counted(total.recorded, 'duty', 'duties')} done, {total.recorded_late:,}"
+            f"Of {count(total.recorded, 'duty', 'duties')} done, {total.recorded_late:,}"
             f" {'was' if total.recorded_late == 1 else 'were'} recorded more than 24 h afterwards."
         )
     if total.to_confirm:
@@ -409,8 +426,8 @@ def _alerts(said: Said | None) -> Iterator[str]:
         yield "No alert was sent."
         return
     parts = [
-        f"{counted(said.told, 'alert')} in {counted(said.mails, 'mail')}",
-        counted(said.withdrawals, "withdrawal"),
+        f"{count(said.told, 'alert')} in {count(said.mails, 'mail')}",
+        count(said.withdrawals, "withdrawal"),
         f"{said.nobody} with nobody to tell",
     ]
     if said.cancelled:
@@ -450,7 +467,7 @@ def _could_not_be_read(taken: TakenIn) -> str:
     unmended = f" ({taken.unmended} not mended)" if taken.set_aside else ""
     said = (
         f"Rows that could not be read and were set aside: {taken.set_aside}{unmended},"
-        f" beside {counted(taken.events, 'new event')}, in the whole force"
+        f" beside {count(taken.events, 'new event')}, in the whole force"
     )
     if taken.files_set_aside:
         said += f"; files set aside whole: {taken.files_set_aside}"
@@ -472,9 +489,9 @@ def _feed(feed: FeedHours, known: DigestInput) -> str:
 
 def _silences(feed: FeedHours, at: Instant, zone: ZoneInfo) -> str:
     *before, last = feed.silences
-    said = [stretch(start, end, zone) for start, end in before]
-    until_now = f"from {moment(last[0], at=at, zone=zone)} to the end"
-    said.append(until_now if feed.silent_at_end else stretch(*last, zone))
+    said = [stretch(start, end, zone=zone) for start, end in before]
+    until_now = f"from {said_of(last[0], at=at, zone=zone)} to the end"
+    said.append(until_now if feed.silent_at_end else stretch(*last, zone=zone))
     if len(said) > _SILENCES_NAMED:
         said = [*said[:_SILENCES_NAMED], f"{len(said) - _SILENCES_NAMED} times more"]
     return listed(said)

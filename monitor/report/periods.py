@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from monitor.model import Instant
-from monitor.report.words import dates
+from monitor.words import dates
 from monitor.rulebook.language import WEEKDAYS
 from monitor.worktime.calendar import Calendar, PastHorizon
 from monitor.worktime.zones import day_of, first_instant_of_local, start_of_day

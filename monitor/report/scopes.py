@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Self
 
-from monitor.report.words import capital
+from monitor.words import capital
 
 _FORCE: Final = "force"
 _PLACES: Final = ("district", "unit")

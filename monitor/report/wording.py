@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from monitor.report.figures import StopFeeds
-from monitor.report.words import capital, limit
+from monitor.words import capital, limit
 from monitor.rulebook.book import Rulebook
 from monitor.rulebook.language import Alerts, Rule
 from monitor.worktime.limits import EventTime

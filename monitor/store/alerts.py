@@ -84,7 +84,7 @@ def waiting_recipients(connection: Connection) -> list[tuple[str, str, str]]:
 def put_in_message(connection: Connection, address: str, kind: str, message_id: int) -> int:
     """Let a mail carry everything of its kind that waits for an address; returns how many."""
     asked = update(alert).where(
-        alert.c.recipient == address, alert.c.state == "pending", kind == _KIND_OF_MAIL
+        alert.c.recipient == address, alert.c.state == "pending", _KIND_OF_MAIL == kind
     )
     return connection.execute(asked.values(state="in message", message_id=message_id)).rowcount
 

@@ -6,10 +6,11 @@ events, and how many of those told were new. It does not care what the events me
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, update
 
 from monitor.clocks.timeline import age
 from monitor.model import Event, Instant
@@ -18,6 +19,7 @@ from monitor.store.rows import (
     INSERTED_EVENT_COLUMNS,
     event_of,
     event_row,
+    in_parts,
     insert_rows,
 )
 from monitor.store.tables import case_, event
@@ -28,10 +30,18 @@ CLEARED = "cleared"
 MOVED = "moved"
 """Kind of the retraction that is left behind where a source gave an event another reference."""
 
-_EVENT_SELECTED = [
-    case_.c.reference if name == "reference" else event.c[name]
-    for name in (*EVENT_COLUMNS, "attributes")
-]
+OWN_KINDS = frozenset({CLEARED, MOVED})
+"""What no source says: the monitor concludes it from what a source said before and says now."""
+
+_EVENTS = (
+    select(
+        event.c.case_id,
+        *(case_.c.reference if name == "reference" else event.c[name] for name in EVENT_COLUMNS),
+        event.c.attributes,
+    )
+    .join(case_, case_.c.id == event.c.case_id)
+    .where(event.c.undone == 0)
+)
 
 
 class LockedCases(NamedTuple):
@@ -44,27 +54,52 @@ class LockedCases(NamedTuple):
 
 
 def lock_cases(connection: Connection, references: Collection[str]) -> LockedCases:
-    """Make sure that cases exist and lock them, in ascending order of their ids."""
-    wanted = sorted(references)
-    before = _ids_of(connection, wanted)
-    insert_rows(connection, case_, ("reference",), [(r,) for r in wanted if r not in before])
-    ids = _ids_of(connection, wanted) if len(before) < len(wanted) else before
-    lock_case_ids(connection, ids.values())
-    return LockedCases(ids, frozenset(ids.values()) - frozenset(before.values()))
+    """Make sure that cases exist, and lock them with all that are linked to them.
+
+    Whoever stores an event names in `references` its case and the one it links: then everything
+    that a fold of it will touch is locked from the start, and in one order.
+    """
+    before = _ids_of(connection, references)
+    unknown = sorted(set(references) - before.keys())
+    added = insert_rows(connection, case_, ("reference",), [(each,) for each in unknown])
+    ids = before | _ids_of(connection, unknown) if unknown else before
+    lock_linked(connection, ids.values())
+    # Where another was first with one of them, which ones are new cannot be told apart.
+    new = frozenset(ids[each] for each in unknown) if added == len(unknown) else frozenset()
+    return LockedCases(ids, new)
 
 
-def lock_case_ids(connection: Connection, case_ids: Iterable[int]) -> None:
-    """Lock cases in ascending order, so that two transactions never wait for each other."""
+def lock_linked(connection: Connection, case_ids: Collection[int]) -> list[frozenset[int]]:
+    """Lock cases and all that link events join to them; returns the groups of those joined.
+
+    In ascending order of ids, so that two transactions never wait for each other. What was linked
+    while this one waited is seen only afterwards: then the locks are let go and taken anew.
+    """
     if connection.dialect.name == "sqlite":
-        return
-    ids = sorted(case_ids)
-    asked = select(case_.c.id).where(case_.c.id.in_(ids)).order_by(case_.c.id).with_for_update()
-    connection.execute(asked).all()
+        return linked_groups(connection, case_ids)
+    while True:
+        groups = linked_groups(connection, case_ids)
+        attempt = connection.begin_nested()
+        _lock(connection, set(case_ids).union(*groups))
+        if linked_groups(connection, case_ids) == groups:
+            attempt.commit()
+            return groups
+        attempt.rollback()
 
 
-def _ids_of(connection: Connection, references: Sequence[str]) -> dict[str, int]:
-    asked = select(case_.c.reference, case_.c.id).where(case_.c.reference.in_(references))
-    return {reference: case_id for reference, case_id in connection.execute(asked)}
+def _lock(connection: Connection, case_ids: Collection[int]) -> None:
+    asked = select(case_.c.id).order_by(case_.c.id).with_for_update()
+    for ids in in_parts(case_ids):
+        connection.execute(asked.where(case_.c.id.in_(ids))).all()
+
+
+def _ids_of(connection: Connection, references: Collection[str]) -> dict[str, int]:
+    asked = select(case_.c.reference, case_.c.id)
+    return {
+        reference: case_id
+        for part in in_parts(references)
+        for reference, case_id in connection.execute(asked.where(case_.c.reference.in_(part)))
+    }
 
 
 class Told(NamedTuple):
@@ -99,27 +134,36 @@ def append_events(
     """
     versions = _stored_versions(connection, told, cases)
     rows: list[tuple[object, ...]] = []
-    counts = {"new": 0, "known": 0, "amended": 0, "conflicting": 0}
+    counts: Counter[str] = Counter()
     changed: set[int] = set()
     for fact, line in told:
         case_id = cases.ids[fact.reference]
-        stored = versions.setdefault(fact.identity, [])
+        stored = versions.setdefault(_identity_told(fact), [])
         outcome, version = _compare(fact, stored, is_snapshot=is_snapshot)
         counts[outcome] += 1
         if outcome == "known":
             continue
-        rows.append(event_row(version, case_id=case_id, batch_id=batch_id, line=line))
         stored.append((case_id, version))
-        changed.add(case_id)
-        for elsewhere, left in _left_behind(stored):
-            rows.append(event_row(left, case_id=elsewhere, batch_id=batch_id, line=line))
-            changed.add(elsewhere)
+        for place, said in ((case_id, version), *_left_behind(stored)):
+            rows.append(event_row(said, case_id=place, batch_id=batch_id, line=line))
+            changed.add(place)
     insert_rows(connection, event, INSERTED_EVENT_COLUMNS, rows)
-    return Appended(**counts, changed_cases=frozenset(changed))
+    return Appended(
+        new=counts["new"],
+        known=counts["known"],
+        amended=counts["amended"],
+        conflicting=counts["conflicting"],
+        changed_cases=frozenset(changed),
+    )
 
 
 Stored = list[tuple[int, Event]]
-"""(case id, version) of one identity."""
+"""(case id, version) of one identity, with what takes it back where it is ours to say."""
+
+
+def _identity_told(told: Event) -> bytes:
+    """The identity that an event is about: of the monitor's own retractions, what they retract."""
+    return told.retracts if told.kind in OWN_KINDS else told.identity
 
 
 def _stored_versions(
@@ -131,67 +175,104 @@ def _stored_versions(
     source gave may have been told under another reference.
     """
     asked_for = {
-        fact.identity
+        _identity_told(fact)
         for fact, _ in told
         if cases.ids[fact.reference] not in cases.new or fact.content not in fact.identity
     }
-    if not asked_for:
-        return {}
-    asked = (
-        select(event.c.case_id, *_EVENT_SELECTED)
-        .join(case_, case_.c.id == event.c.case_id)
-        .where(
-            event.c.feed == told[0].event.feed,
-            event.c.identity.in_([*asked_for, *map(_cleared_identity, asked_for)]),
-            event.c.undone == 0,
-        )
-    )
+    return _versions_of(connection, told[0].event.feed, asked_for) if asked_for else {}
+
+
+def _versions_of(
+    connection: Connection, feed: str, identities: Collection[bytes]
+) -> dict[bytes, Stored]:
     versions: dict[bytes, Stored] = {}
-    for row in connection.execute(asked):
-        stored = event_of(row[1:])
-        identity = stored.retracts if stored.kind == CLEARED else stored.identity
-        versions.setdefault(identity, []).append((row[0], stored))
+    _add_versions(connection, versions, feed, identities)
+    elsewhere = {
+        own
+        for identity, stored in versions.items()
+        for own in (
+            _cleared_identity(identity),
+            *(_moved_identity(version) for _, version in stored),
+        )
+    }
+    _add_versions(connection, versions, feed, elsewhere)
     return versions
+
+
+def _add_versions(
+    connection: Connection, versions: dict[bytes, Stored], feed: str, identities: Collection[bytes]
+) -> None:
+    asked = _EVENTS.where(event.c.feed == feed)
+    for part in in_parts(identities):
+        for case_id, *row in connection.execute(asked.where(event.c.identity.in_(part))):
+            stored = event_of(row)
+            versions.setdefault(_identity_told(stored), []).append((case_id, stored))
 
 
 def _compare(fact: Event, stored: Stored, *, is_snapshot: bool) -> tuple[str, Event]:
     """How an event relates to the stored versions of its identity, and the version to store."""
-    versions = [version for _, version in stored if version.kind not in (MOVED, CLEARED)]
-    if not versions:
+    if not stored:
         return "new", fact
-    newest = max(versions, key=age)
-    was_cleared = any(v.kind == CLEARED and age(v) >= age(newest) for _, v in stored)
+    if fact.kind == CLEARED:
+        return "amended", fact
+    told = [version for _, version in stored if version.kind not in OWN_KINDS]
     if is_snapshot:
-        if newest.content == fact.content and not was_cleared:
+        newest = max((version for _, version in stored if version.kind != MOVED), key=age)
+        if newest.content == fact.content and newest.kind != CLEARED:
             return "known", fact
-        return "amended", fact._replace(revision=fact.received_at)
-    if any(v.content == fact.content and age(v) == age(fact) for v in versions):
+        latest = max(version.revision for _, version in stored)
+        later = fact._replace(revision=max(fact.received_at, latest + 1))
+        return ("amended" if told else "new"), later
+    if not told:
+        return "new", fact
+    ties = [version for version in told if age(version) == age(fact)]
+    if any(version.content == fact.content for version in ties):
         return "known", fact
-    ties = any(age(version) == age(fact) for version in versions)
     return ("conflicting" if ties else "amended"), fact
 
 
-def _left_behind(stored: Stored) -> Iterable[tuple[int, Event]]:
-    """Retractions for the cases that held an event which its source has moved to another.
+def _left_behind(stored: Stored) -> list[tuple[int, Event]]:
+    """Retractions for the cases that hold an event which its source has since moved to another.
 
-    Every case but those of the newest version gets one that is as new as the newest.
+    Every case but those of the newest version gets one that is as new as the newest version there,
+    so that it takes out nothing that was told elsewhere, should the cases be linked one day.
     """
-    told = [(case_id, v) for case_id, v in stored if v.kind not in (MOVED, CLEARED)]
-    newest = max((version for _, version in told), key=age)
-    at_newest = {case_id for case_id, version in told if age(version) == age(newest)}
-    for case_id in sorted({case for case, _ in stored} - at_newest):
-        left = _moved(newest, case_id)
-        if all(version.identity != left.identity or age(version) < age(left)
-               for case, version in stored if case == case_id):
-            stored.append((case_id, left))
-            yield case_id, left
+    if len(stored) == 1:
+        return []
+    by_case: dict[int, list[Event]] = {}
+    for case_id, version in stored:
+        by_case.setdefault(case_id, []).append(version)
+    if len(by_case) == 1:
+        return []
+    told = {
+        case_id: max(versions, key=age)
+        for case_id, here in by_case.items()
+        if (versions := [v for v in here if v.kind not in OWN_KINDS])
+    }
+    newest = max(map(age, told.values()))
+    left = [
+        (case_id, _moved(last))
+        for case_id, last in sorted(told.items())
+        if age(last) < newest
+        and not any(v.kind == MOVED and age(v) >= age(last) for v in by_case[case_id])
+    ]
+    stored += left
+    return left
 
 
-def _moved(newest: Event, case_id: int) -> Event:
-    return newest._replace(
-        identity=b"moved:%d:" % case_id + newest.identity,
-        kind=MOVED,
-        retracts=newest.identity,
+def _moved(last: Event) -> Event:
+    return _retraction_of(last, kind=MOVED, identity=_moved_identity(last))
+
+
+def _moved_identity(version: Event) -> bytes:
+    return b"moved:%b:%b" % (version.reference.encode(), version.identity)
+
+
+def _retraction_of(version: Event, *, kind: str, identity: bytes) -> Event:
+    return version._replace(
+        identity=identity,
+        kind=kind,
+        retracts=version.identity,
         links="",
         child="",
         category="",
@@ -213,17 +294,8 @@ def cleared_events(
     A fact that is cleared already, or never was, gives none. Where the source numbers its
     revisions, a later one says by its number that a fact is back; without, the time of receipt.
     """
-    asked = (
-        select(*_EVENT_SELECTED)
-        .join(case_, case_.c.id == event.c.case_id)
-        .where(event.c.feed == feed, event.c.undone == 0)
-        .where(event.c.identity.in_([*identities, *map(_cleared_identity, identities)]))
-    )
-    told: dict[bytes, list[Event]] = {}
-    for row in connection.execute(asked):
-        stored = event_of(row)
-        told.setdefault(stored.retracts or stored.identity, []).append(stored)
-    newest = [max(versions, key=lambda v: (age(v), v.kind == CLEARED)) for versions in told.values()]
+    stored = _versions_of(connection, feed, identities).values()
+    newest = [max((v for _, v in told), key=lambda v: (age(v), v.kind == CLEARED)) for told in stored]
     return [
         _cleared(version, revision=version.revision if has_revisions else now, now=now)
         for version in newest
@@ -236,91 +308,168 @@ def _cleared_identity(identity: bytes) -> bytes:
 
 
 def _cleared(version: Event, *, revision: int, now: Instant) -> Event:
-    return _moved(version, 0)._replace(
-        identity=_cleared_identity(version.identity),
-        kind=CLEARED,
-        revision=revision,
-        received_at=now,
+    told = _retraction_of(version, kind=CLEARED, identity=_cleared_identity(version.identity))
+    return told._replace(revision=max(revision, version.revision), received_at=now)
+
+
+def undo_events(
+    connection: Connection, batch_ids: Collection[int], *, number: int
+) -> frozenset[int]:
+    """Make unknown, as of a number, what some batches brought; returns the cases that changes.
+
+    Among them are those that a link among these events joined: they part now.
+    """
+    brought = and_(event.c.batch_id.in_(sorted(batch_ids)), event.c.undone == 0)
+    touched = set(connection.scalars(select(event.c.case_id).where(brought).distinct()))
+    touched = touched.union(*lock_linked(connection, touched))
+    moves = _moves_among(connection, brought)
+    connection.execute(update(event).where(brought).values(undone=number))
+    for feed, identities in moves.items():
+        touched |= _settle_moves(connection, feed, identities, number=number)
+    return frozenset(touched)
+
+
+def _moves_among(connection: Connection, brought: ColumnElement[bool]) -> dict[str, set[bytes]]:
+    """Feed → the identities of some events that were ever moved, or that these events moved."""
+    named = event.c.retracts.in_(select(event.c.identity).where(brought))
+    asked = select(event.c.feed, event.c.retracts).where(
+        event.c.kind == MOVED, event.c.undone == 0, or_(brought, named)
     )
+    moves: dict[str, set[bytes]] = {}
+    for feed, identity in connection.execute(asked.distinct()):
+        moves.setdefault(feed, set()).add(identity)
+    return moves
+
+
+def _settle_moves(
+    connection: Connection, feed: str, identities: Collection[bytes], *, number: int
+) -> set[int]:
+    """Conclude anew what was moved, from the versions that are left; the cases that changes."""
+    touched: set[int] = set()
+    for part in in_parts(identities):
+        concluded = and_(
+            event.c.kind == MOVED,
+            event.c.undone == 0,
+            event.c.feed == feed,
+            event.c.retracts.in_(part),
+        )
+        touched.update(connection.scalars(select(event.c.case_id).where(concluded)))
+        connection.execute(update(event).where(concluded).values(undone=number))
+    rows = [
+        event_row(left, case_id=case_id, batch_id=_batch_of(connection, case_id, left), line=0)
+        for stored in _versions_of(connection, feed, identities).values()
+        for case_id, left in _left_behind(stored)
+    ]
+    insert_rows(connection, event, INSERTED_EVENT_COLUMNS, rows)
+    return touched.union(row[0] for row in rows)
+
+
+def _batch_of(connection: Connection, case_id: int, left: Event) -> int:
+    """The batch that brought what a retraction takes back."""
+    asked = select(func.max(event.c.batch_id)).where(
+        event.c.case_id == case_id,
+        event.c.feed == left.feed,
+        event.c.identity == left.retracts,
+        event.c.undone == 0,
+    )
+    return int(connection.execute(asked).scalar_one())
 
 
 def events_of(connection: Connection, case_ids: Collection[int]) -> dict[int, list[Event]]:
     """Every version of every event of some cases."""
     found: dict[int, list[Event]] = {case_id: [] for case_id in case_ids}
-    asked = (
-        select(event.c.case_id, *_EVENT_SELECTED)
-        .join(case_, case_.c.id == event.c.case_id)
-        .where(event.c.case_id.in_(sorted(case_ids)), event.c.undone == 0)
-    )
-    for row in connection.execute(asked):
-        found[row[0]].append(event_of(row[1:]))
+    for ids in in_parts(case_ids):
+        for row in connection.execute(_EVENTS.where(event.c.case_id.in_(ids))):
+            found[row[0]].append(event_of(row[1:]))
     return found
 
 
 def linked_case_ids(connection: Connection, case_ids: Collection[int]) -> frozenset[int]:
     """The cases given and all that link events, live or not, join to them, however far."""
-    reached, ahead = set(case_ids), set(case_ids)
-    while ahead:
-        ahead = {case_id for pair in _links_of(connection, ahead) for case_id in pair} - reached
-        reached |= ahead
-    return frozenset(reached)
+    return frozenset(case_ids).union(*linked_groups(connection, case_ids))
 
 
 def linked_groups(connection: Connection, case_ids: Collection[int]) -> list[frozenset[int]]:
-    """The given cases that link events, live or not, join to others, group by group."""
+    """The given cases that link events, live or not, join to others, however far: the groups."""
+    pairs: set[tuple[int, int]] = set()
+    reached, ahead = set(case_ids), set(case_ids)
+    while ahead:
+        found = _links_of(connection, ahead)
+        pairs |= found
+        ahead = {case_id for pair in found for case_id in pair} - reached
+        reached |= ahead
     group: dict[int, set[int]] = {}
-    for pair in _links_of(connection, case_ids):
+    for pair in pairs:
         together = set().union(*(group.get(case_id, {case_id}) for case_id in pair))
         group.update(dict.fromkeys(together, together))
-    return [frozenset(members) for members in {id(m): m for m in group.values()}.values()]
+    return sorted({frozenset(members) for members in group.values()}, key=min)
+
+
+_IS_LINK = text("event.links <> ''")
+"""Word for word what the partial indexes say, so that both databases see that they answer."""
 
 
 def _links_of(connection: Connection, case_ids: Collection[int]) -> set[tuple[int, int]]:
     """(case, case) of every link event at either end of which one of the cases is."""
-    ids = sorted(case_ids)
     target = case_.alias("target")
     asked = (
         select(event.c.case_id, target.c.id)
         .join(target, event.c.links == target.c.reference)
-        .where(event.c.links != "", event.c.undone == 0)
+        .where(_IS_LINK, event.c.undone == 0)
     )
-    told = connection.execute(asked.where(event.c.case_id.in_(ids)))
-    named = connection.execute(asked.where(target.c.id.in_(ids)))
-    return {(a, b) for rows in (told, named) for a, b in rows}
+    return {
+        (told_of, named)
+        for ids in in_parts(case_ids)
+        for end in (event.c.case_id, target.c.id)
+        for told_of, named in connection.execute(asked.where(end.in_(ids)))
+    }
 
 
 def references_of(connection: Connection, case_ids: Collection[int]) -> dict[int, str]:
     """Case id → its reference."""
-    asked = select(case_.c.id, case_.c.reference).where(case_.c.id.in_(sorted(case_ids)))
-    return {case_id: reference for case_id, reference in connection.execute(asked)}
+    asked = select(case_.c.id, case_.c.reference)
+    return {
+        case_id: reference
+        for ids in in_parts(case_ids)
+        for case_id, reference in connection.execute(asked.where(case_.c.id.in_(ids)))
+    }
 
 
-def set_merged(connection: Connection, merged_into: Mapping[int, int | None]) -> None:
-    """Record which case stands for which; None: it stands for itself."""
+def set_merged(
+    connection: Connection, merged_into: Mapping[int, int], *, among: Collection[int]
+) -> None:
+    """Record which case stands for which; the others `among` which they are stand for themselves."""
     for case_id, root in merged_into.items():
         changed = case_.c.merged_into.is_distinct_from(root)
         connection.execute(
             update(case_).where(case_.c.id == case_id, changed).values(merged_into=root)
         )
+    parted = update(case_).where(case_.c.merged_into.is_not(None)).values(merged_into=None)
+    for ids in in_parts(set(among) - merged_into.keys()):
+        connection.execute(parted.where(case_.c.id.in_(ids)))
 
 
 def mark_dirty(connection: Connection, case_ids: Collection[int]) -> None:
     """Give cases a cause to be folded again."""
-    connection.execute(
-        update(case_).where(case_.c.id.in_(sorted(case_ids))).values(dirty=case_.c.dirty + 1)
-    )
+    asked = update(case_).values(dirty=case_.c.dirty + 1)
+    if connection.dialect.name == "postgresql":
+        _lock(connection, case_ids)
+    for ids in in_parts(case_ids):
+        connection.execute(asked.where(case_.c.id.in_(ids)))
 
 
 def mark_all_dirty(connection: Connection) -> None:
     """Give every case a cause to be folded again: the rulebook has changed."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(case_.c.id).order_by(case_.c.id).with_for_update()).all()
     connection.execute(update(case_).values(dirty=case_.c.dirty + 1))
 
 
-def mark_assessed(connection: Connection, case_ids: Iterable[int]) -> None:
+def mark_assessed(connection: Connection, case_ids: Collection[int]) -> None:
     """Every cause so far of these cases is answered."""
-    ids = sorted(case_ids)
-    asked = update(case_).where(case_.c.id.in_(ids), case_.c.dirty != case_.c.assessed)
-    connection.execute(asked.values(assessed=case_.c.dirty))
+    asked = update(case_).where(case_.c.dirty != case_.c.assessed).values(assessed=case_.c.dirty)
+    for ids in in_parts(case_ids):
+        connection.execute(asked.where(case_.c.id.in_(ids)))
 
 
 def dirty_case_ids(connection: Connection, *, limit: int) -> list[int]:
@@ -332,7 +481,10 @@ def dirty_case_ids(connection: Connection, *, limit: int) -> list[int]:
 def standing_case_ids(connection: Connection, references: Collection[str]) -> dict[str, int]:
     """Reference → the case that stands for it, after links."""
     asked = select(case_.c.reference, case_.c.id, case_.c.merged_into)
-    rows = connection.execute(asked.where(case_.c.reference.in_(sorted(references))))
-    return {reference: merged or case_id for reference, case_id, merged in rows}
-
-
+    return {
+        reference: merged or case_id
+        for part in in_parts(references)
+        for reference, case_id, merged in connection.execute(
+            asked.where(case_.c.reference.in_(part))
+        )
+    }

@@ -6,19 +6,21 @@ thing that can happen. It does not care how a clock came to be.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import Connection, RowMapping, func, select, text, update
 
 from monitor.model import Clock, Instant, KeptClock
 from monitor.store.rows import (
     CLOCK_FIELDS,
     CLOCK_KEY_COLUMNS,
+    KEPT_CLOCK_COLUMNS,
     clock_values,
+    in_parts,
+    inherits_text,
     insert_rows,
     kept_clock_of,
+    update_rows,
 )
 from monitor.store.tables import case_, clock
 
@@ -33,16 +35,51 @@ _INSERTED = (
 )
 
 
-def clocks_of(connection: Connection, case_ids: Collection[int]) -> list[KeptClock]:
-    """All clocks of some cases, superseded ones among them."""
-    asked = select(clock).where(clock.c.case_id.in_(sorted(case_ids)))
-    return [kept_clock_of(row) for row in connection.execute(asked)]
+_UPDATED = (
+    *CLOCK_FIELDS,
+    "episode",
+    "steps_done",
+    "inherits",
+    "next_action_at",
+    "waits_for",
+    "due_before",
+    "revision",
+)
+
+_IS_WAITING = text("waits_for <> ''")
+"""Word for word what the partial index says, so that both databases see that it answers."""
+
+
+class LostUpdate(Exception):
+    """Clocks were written by another since they were read; this transaction must not be kept."""
+
+
+def clocks_of(
+    connection: Connection, case_ids: Collection[int], *, to_write: bool = False
+) -> list[KeptClock]:
+    """All clocks of some cases, superseded ones among them.
+
+    `to_write`: locked until this transaction ends, in ascending order of ids, so that no sweep
+    decides on them meanwhile.
+    """
+    asked = select(*KEPT_CLOCK_COLUMNS).order_by(clock.c.id)
+    if to_write:
+        asked = asked.with_for_update()
+    return [
+        kept_clock_of(row)
+        for ids in in_parts(case_ids)
+        for row in connection.execute(asked.where(clock.c.case_id.in_(ids)))
+    ]
 
 
 def clocks_by_id(connection: Connection, ids: Collection[int]) -> list[KeptClock]:
     """Clocks by their ids."""
-    asked = select(clock).where(clock.c.id.in_(sorted(ids)))
-    return [kept_clock_of(row) for row in connection.execute(asked)]
+    asked = select(*KEPT_CLOCK_COLUMNS).order_by(clock.c.id)
+    return [
+        kept_clock_of(row)
+        for part in in_parts(ids)
+        for row in connection.execute(asked.where(clock.c.id.in_(part)))
+    ]
 
 
 def insert_clocks(
@@ -56,7 +93,7 @@ def insert_clocks(
             case_id,
             episode,
             steps_done,
-            json.dumps(list(inherits)) if inherits else None,
+            inherits_text(inherits),
             next_action_at,
         )
         for case_id, told, inherits, steps_done, episode, next_action_at in new
@@ -66,21 +103,34 @@ def insert_clocks(
 
 def update_clock(connection: Connection, kept: KeptClock) -> bool:
     """Write a clock if nobody has since it was read; True where it was written."""
-    values = {name: getattr(kept.clock, name) for name in CLOCK_FIELDS}
-    done = connection.execute(
-        update(clock)
-        .where(clock.c.id == kept.id, clock.c.revision == kept.revision)
-        .values(
-            **values,
-            episode=kept.episode,
-            steps_done=kept.steps_done,
-            revision=kept.revision + 1,
-            next_action_at=kept.next_action_at,
-            waits_for=kept.waits_for,
-            due_before=kept.due_before,
+    return _update(connection, [kept]) == 1
+
+
+def update_clocks(connection: Connection, kept: Sequence[KeptClock]) -> None:
+    """Write clocks that were read to be written; raises LostUpdate where another wrote one."""
+    written = _update(connection, kept)
+    if written != len(kept):
+        msg = f"{len(kept) - written} of {len(kept)} clocks were written by another meanwhile"
+        raise LostUpdate(msg)
+
+
+def _update(connection: Connection, kept: Iterable[KeptClock]) -> int:
+    rows = [
+        (
+            *clock_values(each.clock)[len(CLOCK_KEY_COLUMNS) :],
+            each.episode,
+            each.steps_done,
+            inherits_text(each.inherits),
+            each.next_action_at,
+            each.waits_for,
+            each.due_before,
+            each.revision + 1,
+            each.id,
+            each.revision,
         )
-    )
-    return done.rowcount == 1
+        for each in kept
+    ]
+    return update_rows(connection, clock, _UPDATED, ("id", "revision"), rows)
 
 
 def due_clocks(connection: Connection, *, now: Instant, limit: int) -> list[KeptClock]:
@@ -89,7 +139,7 @@ def due_clocks(connection: Connection, *, now: Instant, limit: int) -> list[Kept
     On PostgreSQL a clock that another node is deciding is passed over.
     """
     asked = (
-        select(clock)
+        select(*KEPT_CLOCK_COLUMNS)
         .where(clock.c.next_action_at <= now)
         .order_by(clock.c.next_action_at, clock.c.id)
         .limit(limit)
@@ -106,15 +156,19 @@ def next_action_at(connection: Connection) -> Instant | None:
 
 def wake_waiting_for(connection: Connection, feed: str, *, now: Instant) -> None:
     """A feed was heard again: clocks that wait for it are looked at now."""
-    connection.execute(
-        update(clock).where(clock.c.waits_for == feed).values(next_action_at=now, waits_for="")
-    )
+    waiting = select(clock.c.id).where(clock.c.waits_for == feed, _IS_WAITING)
+    asked = waiting.order_by(clock.c.id).with_for_update()
+    for ids in in_parts(list(connection.scalars(asked))):
+        woken = update(clock).where(clock.c.id.in_(ids))
+        connection.execute(
+            woken.values(next_action_at=now, waits_for="", revision=clock.c.revision + 1)
+        )
 
 
 def open_clocks(connection: Connection) -> Iterator[KeptClock]:
     """Clocks that no fact has ended, streamed."""
     ended = (clock.c.stopped_at, clock.c.exempt_at, clock.c.void_at, clock.c.superseded_at)
-    asked = select(clock).where(*(column.is_(None) for column in ended))
+    asked = select(*KEPT_CLOCK_COLUMNS).where(*(column.is_(None) for column in ended))
     for row in connection.execute(asked.execution_options(yield_per=2000)):
         yield kept_clock_of(row)
 
@@ -123,14 +177,16 @@ def all_clocks(
     connection: Connection, *, references: Collection[str] = ()
 ) -> Iterator[tuple[str, KeptClock]]:
     """(reference, clock) of every clock in order of case, streamed; or of some references."""
-    asked: Any = select(case_.c.reference, clock).join(case_, case_.c.id == clock.c.case_id)
-    if references:
-        asked = asked.where(case_.c.reference.in_(sorted(references)))
-    rows = connection.execution_options(yield_per=2000).execute(
-        asked.order_by(clock.c.case_id, clock.c.id)
+    asked = (
+        select(*KEPT_CLOCK_COLUMNS, case_.c.reference)
+        .join(case_, case_.c.id == clock.c.case_id)
+        .order_by(clock.c.case_id, clock.c.id)
+        .execution_options(yield_per=2000)
     )
-    for row in rows:
-        yield row[0], kept_clock_of(row)
+    for part in in_parts(references):
+        of_part = asked.where(case_.c.reference.in_(part)) if part else asked
+        for row in connection.execute(of_part):
+            yield row[-1], kept_clock_of(row[:-1])
 
 
 def count_clocks(connection: Connection) -> RowMapping:

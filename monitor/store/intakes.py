@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from monitor.model import Duration, Instant
-from monitor.store.rows import insert_rows
+from monitor.store.cases import undo_events
+from monitor.store.rows import in_parts, insert_rows
 from monitor.store.tables import (
     batch,
     case_,
@@ -155,12 +156,9 @@ def first_received_at(connection: Connection) -> Instant | None:
 
 def undo_intake(connection: Connection, intake_id: int, *, number: int) -> frozenset[int]:
     """Make unknown again, as of a number, what one intake brought; returns the cases it changes."""
-    batches = select(batch.c.id).where(batch.c.intake_id == intake_id)
-    brought = (event.c.batch_id.in_(batches), event.c.undone == 0)
-    touched = frozenset(connection.scalars(select(event.c.case_id).where(*brought).distinct()))
-    connection.execute(update(event).where(*brought).values(undone=number))
     connection.execute(update(intake).where(intake.c.id == intake_id).values(state="undone"))
-    return touched
+    batches = connection.scalars(select(batch.c.id).where(batch.c.intake_id == intake_id))
+    return undo_events(connection, list(batches), number=number)
 
 
 # -- rows set aside ---------------------------------------------------------------------------
@@ -239,8 +237,9 @@ def quarantined_row(connection: Connection, row_id: int) -> RowMapping | None:
 
 def mark_mended(connection: Connection, row_ids: Collection[int]) -> None:
     """Rows that could be read after all."""
-    asked = update(quarantine).where(quarantine.c.id.in_(sorted(row_ids)))
-    connection.execute(asked.values(state="mended"))
+    mended = update(quarantine).values(state="mended")
+    for part in in_parts(row_ids):
+        connection.execute(mended.where(quarantine.c.id.in_(part)))
 
 
 def count_quarantine(connection: Connection) -> int:

@@ -7,13 +7,19 @@ It does not care about transactions.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from operator import attrgetter
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Table
+from sqlalchemy import Connection, Table
 
 from monitor.model import Clock, ClockKey, Event, KeptClock
-from monitor.store.tables import InstantType, clock, event, zoned
+from monitor.store.tables import InstantType, clock, zoned
+
+T = TypeVar("T", int, str, bytes)
+
+MOST_VALUES = 10_000
+"""Values in one condition: SQLite takes 32,766 in a statement, PostgreSQL 65,535."""
 
 EVENT_COLUMNS = (
     "feed",
@@ -45,6 +51,17 @@ CLOCK_KEY_COLUMNS = ("rule", "child", "organisation", "start")
 
 CLOCK_FIELDS = tuple(name for name in Clock.__slots__ if name != "key")
 
+KEPT_FIELDS = tuple(name for name in KeptClock.__slots__ if name not in ("clock", "inherits"))
+
+KEPT_CLOCK_COLUMNS = tuple(
+    clock.c[name] for name in (*CLOCK_KEY_COLUMNS, *CLOCK_FIELDS, *KEPT_FIELDS, "inherits")
+)
+"""What `kept_clock_of` reads, in its order."""
+
+_KEY_ENDS = len(CLOCK_KEY_COLUMNS)
+_CLOCK_ENDS = _KEY_ENDS + len(CLOCK_FIELDS)
+_values_of_clock = attrgetter(*CLOCK_FIELDS)
+
 EventRow = tuple[Any, ...]
 
 INSERTED_EVENT_COLUMNS = (
@@ -67,7 +84,7 @@ def event_of(row: Sequence[Any]) -> Event:
     """An event from a row in the order of EVENT_COLUMNS and `attributes`."""
     text = row[-1]
     attributes = tuple(sorted(json.loads(text).items())) if text else ()
-    return Event(*row[:-1], attributes)
+    return Event._make((*row[:-1], attributes))
 
 
 def _attributes_text(attributes: tuple[tuple[str, str], ...]) -> str:
@@ -76,28 +93,27 @@ def _attributes_text(attributes: tuple[tuple[str, str], ...]) -> str:
 
 def clock_values(told: Clock) -> tuple[Any, ...]:
     """A clock's values in the order of CLOCK_KEY_COLUMNS and CLOCK_FIELDS."""
-    return (*told.key, *(getattr(told, name) for name in CLOCK_FIELDS))
+    return (*told.key, *_values_of_clock(told))
 
 
-def kept_clock_of(row: Row[Any]) -> KeptClock:
-    """A clock from a row that has every column of the table."""
-    values = row._mapping
-    told = Clock(
-        key=ClockKey(*(values[name] for name in CLOCK_KEY_COLUMNS)),
-        **{name: values[name] for name in CLOCK_FIELDS},
-    )
-    return KeptClock(
-        id=values["id"],
-        case_id=values["case_id"],
-        clock=told,
-        episode=values["episode"],
-        steps_done=values["steps_done"],
-        revision=values["revision"],
-        inherits=tuple(values["inherits"] or ()),
-        next_action_at=values["next_action_at"],
-        waits_for=values["waits_for"],
-        due_before=values["due_before"],
-    )
+def kept_clock_of(row: Sequence[Any]) -> KeptClock:
+    """A clock from a row in the order of KEPT_CLOCK_COLUMNS."""
+    key = ClockKey._make(row[:_KEY_ENDS])
+    told = Clock(key=key, **dict(zip(CLOCK_FIELDS, row[_KEY_ENDS:_CLOCK_ENDS], strict=True)))
+    kept = dict(zip(KEPT_FIELDS, row[_CLOCK_ENDS:-1], strict=True))
+    return KeptClock(clock=told, inherits=tuple(row[-1] or ()), **kept)
+
+
+def inherits_text(inherits: Sequence[int]) -> str | None:
+    """Ids of clocks as the column `inherits` holds them."""
+    return json.dumps(list(inherits)) if inherits else None
+
+
+def in_parts(values: Collection[T]) -> Iterator[list[T]]:
+    """Values in order, in parts that one condition can hold; one empty part where there are none."""
+    ordered = sorted(values)
+    for first in range(0, max(len(ordered), 1), MOST_VALUES):
+        yield ordered[first : first + MOST_VALUES]
 
 
 def insert_rows(
@@ -111,36 +127,57 @@ def insert_rows(
     if not rows:
         return 0
     named = ", ".join(f'"{name}"' for name in columns)
+    marks = ", ".join([_mark(connection)] * len(columns))
+    # The names are those of our own tables, never of an input.
+    statement = f'INSERT INTO "{table.name}" ({named}) VALUES ({marks}) ON CONFLICT DO NOTHING'  # noqa: S608
+    return _execute_many(connection, statement, table, columns, rows)
+
+
+def update_rows(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    guards: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> int:
+    """Write `columns` of many rows in one statement of the driver; returns how many were written.
+
+    Each row's values: first those of `columns`, then those that `guards` must have.
+    """
+    if not rows:
+        return 0
+    mark = _mark(connection)
+    assigned = ", ".join(f'"{name}" = {mark}' for name in columns)
+    guarded = " AND ".join(f'"{name}" = {mark}' for name in guards)
+    statement = f'UPDATE "{table.name}" SET {assigned} WHERE {guarded}'  # noqa: S608 - as above
+    return _execute_many(connection, statement, table, (*columns, *guards), rows)
+
+
+def _mark(connection: Connection) -> str:
+    return "%s" if connection.dialect.name == "postgresql" else "?"
+
+
+def _execute_many(
+    connection: Connection,
+    statement: str,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> int:
     if connection.dialect.name == "postgresql":
         rows = list(_with_zoned_instants(table, columns, rows))
-    mark = "%s" if connection.dialect.name == "postgresql" else "?"
-    marks = ", ".join([mark] * len(columns))
-    statement = f"INSERT INTO {table.name} ({named}) VALUES ({marks}) ON CONFLICT DO NOTHING"
     return connection.exec_driver_sql(statement, list(rows)).rowcount
 
 
 def _with_zoned_instants(
     table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
 ) -> Iterable[tuple[Any, ...]]:
-    instants = [isinstance(table.c[name].type, InstantType) for name in columns]
-    converters: list[Callable[[Any], Any] | None] = [zoned if is_one else None for is_one in instants]
+    """Rows as PostgreSQL's driver takes them; it must be told itself what SQLAlchemy would."""
+    converters: list[Callable[[Any], Any] | None] = [
+        zoned if isinstance(table.c[name].type, InstantType) else None for name in columns
+    ]
     for row in rows:
         yield tuple(
             convert(value) if convert else value
             for convert, value in zip(converters, row, strict=True)
         )
-
-
-__all__ = [
-    "CLOCK_FIELDS",
-    "CLOCK_KEY_COLUMNS",
-    "EVENT_COLUMNS",
-    "INSERTED_EVENT_COLUMNS",
-    "clock",
-    "clock_values",
-    "event",
-    "event_of",
-    "event_row",
-    "insert_rows",
-    "kept_clock_of",
-]

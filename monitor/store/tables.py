@@ -37,7 +37,7 @@ from monitor.worktime.instants import from_datetime, to_datetime
 
 
 class InstantType(TypeDecorator[int]):
-    """An instant: an integer where the database has no exact zoned time, `timestamptz` elsewhere."""
+    """An instant: an integer where the database has no exact zoned time, else `timestamptz`."""
 
     impl = BigInteger
     cache_ok = True
@@ -218,6 +218,8 @@ event = Table(
     UniqueConstraint("feed", "identity", "revision", "content", "undone"),
     Index("ix_event_case_id", "case_id"),
     Index("ix_event_links", "links", sqlite_where=text("links <> ''"),
+          postgresql_where=text("links <> ''")),
+    Index("ix_event_linking", "case_id", sqlite_where=text("links <> ''"),
           postgresql_where=text("links <> ''")),
 )
 """A fact as received; its content is never edited.

@@ -206,10 +206,14 @@ def test_misspelt_hours_leave_otherwise_nothing_to_be_otherwise_to(reads: Reads)
         ),
         (COUNCIL.replace('"council"', '"church"') + route("Day", None), "partners.0.kind"),
         (COUNCIL + 'email = "x"\n' + route("Day", None), "partners.0.email"),
-        ("", "partners"),
     ],
 )
 def test_what_is_missing_or_unknown_is_named(reads: Reads, text: str, field: str) -> None:
     with pytest.raises(FaultsFound) as found:
         reads(text)
     assert field in [fault.field for fault in found.value.faults]
+
+
+def test_an_installation_may_know_no_partner_yet(reads: Reads) -> None:
+    """Mails then name nobody to ring."""
+    assert reads("").routes("council", "eastshire", at("2027-03-08 10:00")) == []

@@ -13,8 +13,8 @@ from monitor.report.figures import ClockRow
 from monitor.report.trust import FeedState, Said, Silence, TakenIn, feed_hours
 from tests.report.rows import NOW, SINCE, UNTIL, late, letter, met, row
 
-SILENT = {"counted": {"trusted_until": {"sending-log": SINCE}}}
-HEALTH = {"rule": "health-1d", "partner": "health"}
+SILENT: dict[str, Any] = {"counted": {"trusted_until": {"sending-log": SINCE}}}
+HEALTH: dict[str, Any] = {"rule": "health-1d", "partner": "health"}
 
 
 def everything(digest: DigestLetter) -> str:
@@ -50,6 +50,12 @@ def test_a_partner_with_few_duties_is_not_called_behind_for_one_of_them() -> Non
     assert "furthest behind is the council, with 3 not in time" in sentence
 
 
+def test_a_partner_with_few_duties_and_as_many_late_as_any_other_is_behind() -> None:
+    health = [met(**HEALTH) for _ in range(11)] + [late(**HEALTH)]
+    sentence = letter(*[met() for _ in range(7)], late(), late(), *health).sentence
+    assert "furthest behind is the council, with 2 not in time" in sentence
+
+
 def test_where_all_are_few_the_one_with_the_most_not_in_time_is_behind() -> None:
     sentence = letter(met(), met(), row(), late(), late(**HEALTH)).sentence
     assert sentence == (
@@ -65,8 +71,8 @@ def test_one_partner_alone_is_behind_nobody() -> None:
 
 
 def test_a_week_all_in_time_says_so_and_one_with_unknown_never_does() -> None:
-    assert letter(met(), met(**HEALTH)).sentence == (
-        "all 2 duties to partners that fell due are recorded as met in time."
+    assert letter(met(), met(), met(**HEALTH)).sentence == (
+        "all 3 duties to partners that fell due are recorded as met in time."
     )
     assert letter(met()).sentence == (
         "the one duty to a partner that fell due is recorded as met in time."
@@ -79,7 +85,7 @@ def test_a_week_all_in_time_says_so_and_one_with_unknown_never_does() -> None:
 
 def test_a_week_of_nothing_but_unknown_claims_nothing() -> None:
     found = letter(row(), row(), **SILENT)
-    assert found.sentence == "of 2 more it is not known, because a feed was not heard."
+    assert found.sentence == "of 2 duties nothing is known yet, because a feed was not heard."
     assert found.headline == ("council 0 of 0 (2 unknown) in time", "nothing overdue")
 
 
@@ -87,9 +93,16 @@ def test_a_week_in_which_nothing_fell_due_says_so_and_asks_whether_that_can_be()
     found = letter(scope="district:esat")
     assert found.sentence == "no duty to a partner fell due."
     assert found.headline == ("nothing fell due", "nothing overdue")
-    assert found.rows == found.spans == ()
+    assert found.rows == ()
+    assert found.spans == ()
     assert found.backlog == ("Nothing is open.",)
     assert "check that the events say 'district:esat'" in found.notes[0]
+
+
+def test_the_subject_names_as_many_partners_as_it_holds_and_never_half_of_one() -> None:
+    found = letter(*(met(partner=f"partner_number_{number}") for number in range(5)))
+    assert found.headline[0] == "partner number 0 1 of 1, partner number 1 1 of 1 in time"
+    assert len(found.headline[0]) <= 60
 
 
 def test_the_subject_counts_cases_of_high_risk_that_are_overdue() -> None:
@@ -158,7 +171,7 @@ def test_beside_the_shares_stand_exempt_with_reasons_and_void() -> None:
     assert found.rows == ()
     assert found.beside == (
         "2 exempt by a recorded decision (no reason recorded, 1; known already, 1).",
-        "1 void, made in error, 1 of them when overdue already.",
+        "1 void, made in error, 1 of them when already overdue.",
     )
 
 
@@ -234,11 +247,14 @@ def test_coverage_says_how_long_each_feed_was_heard_and_what_could_not_be_read()
     )
     taken = TakenIn(events=1204, conflicting=0, files_set_aside=1, set_aside=3, unmended=2)
     found = letter(met(), feeds=feeds, taken_in=taken)
-    assert found.coverage == (
+    heard, unread = found.coverage
+    assert heard == (
         "Occurrence heard all 168 h; sending log heard 163 h of 168 h (silent Wed 14:00 to 19:00);"
-        " never NEVER HEARD.",
+        " never NEVER HEARD."
+    )
+    assert unread == (
         "Rows that could not be read and were set aside: 3 (2 not mended), beside 1,204 new"
-        " events, in the whole force; files set aside whole: 1.",
+        " events, in the whole force; files set aside whole: 1."
     )
     assert [read.feed for read in found.feeds] == ["occurrence", "sending log"]
 
@@ -248,8 +264,9 @@ def test_many_silences_are_named_in_part_and_one_that_goes_on_says_so() -> None:
     silences = [Silence("log", start, start + HOUR) for start in starts]
     state = FeedState("log", SINCE - DAY, NOW, has_timetable=False)
     feeds = feed_hours([state], silences, since=SINCE, until=UNTIL)
-    assert "Tue 00:00 to 01:00, Wed 00:00 to 01:00 and 2 times more)" in (
-        letter(feeds=feeds).coverage[0]
+    assert (
+        "Tue 00:00 to 01:00, Wed 00:00 to 01:00 and 2 times more)"
+        in (letter(feeds=feeds).coverage[0])
     )
     going_on = feed_hours([state], [Silence("log", starts[4], None)], since=SINCE, until=UNTIL)
     assert "silent from 00:00 on Fri 5 March to the end" in letter(feeds=going_on).coverage[0]

@@ -316,7 +316,9 @@ def test_a_silent_feed_never_makes_the_share_at_worst_better(
 
 
 @given(many.filter(bool), st.data())
-def test_losing_the_record_of_a_stop_never_flatters(some: list[ClockRow], data: st.DataObject) -> None:
+def test_losing_the_record_of_a_stop_never_flatters(
+    some: list[ClockRow], data: st.DataObject
+) -> None:
     """A stop that is missing from the data can only lower what is met, never the total."""
     place = data.draw(st.integers(0, len(some) - 1))
     lost = some[place]._replace(stopped_at=None, breached_at=None, confirm_by=None)
@@ -354,9 +356,7 @@ def test_a_row_says_what_its_clock_says(one: ClockRow, now: Instant) -> None:
         **{name: getattr(one, name) for name in shared},
     )
     trusted = {"sending-log": SINCE}
-    says = verdict(
-        clock, now=now, stop_feeds=FEEDS.get((one.rule, 1), ()), trusted_until=trusted
-    )
+    says = verdict(clock, now=now, stop_feeds=FEEDS.get((one.rule, 1), ()), trusted_until=trusted)
     since = one.due_at if one.due_at is not None else SINCE
     found = figures(
         [one._replace(restricted=False)],

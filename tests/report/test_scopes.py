@@ -16,9 +16,7 @@ from monitor.report.scopes import Scope
         ("unit:a:b", "Unit a:b", {"unit": "a:b"}),
     ],
 )
-def test_a_scope_says_which_clocks_belong(
-    text: str, label: str, columns: dict[str, str]
-) -> None:
+def test_a_scope_says_which_clocks_belong(text: str, label: str, columns: dict[str, str]) -> None:
     scope = Scope.parse(text)
     assert (str(scope), scope.label, dict(scope.columns)) == (text, label, columns)
 

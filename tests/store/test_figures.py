@@ -30,7 +30,7 @@ from monitor.store.tables import clock as clock_table
 SINCE: Instant = 1_804_000_000_000_000
 UNTIL: Instant = SINCE + 7 * DAY
 NOW: Instant = UNTIL + 8 * HOUR
-PERIOD = {"since": SINCE, "until": UNTIL}
+PERIOD: dict[str, Any] = {"since": SINCE, "until": UNTIL}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -295,9 +295,7 @@ def test_what_came_in_is_counted_by_the_row_and_not_by_the_field(engine: Engine)
         set_aside(connection, b"3" * 16, "risk", first_seen_at=SINCE - 1)
     with reading(engine) as connection:
         found = TakenIn(**stored.taken_in(connection, **PERIOD))
-    assert found == TakenIn(
-        events=7, conflicting=1, files_set_aside=1, set_aside=2, unmended=1
-    )
+    assert found == TakenIn(events=7, conflicting=1, files_set_aside=1, set_aside=2, unmended=1)
 
 
 def test_where_nothing_came_in_every_count_is_nought(engine: Engine) -> None:

@@ -409,6 +409,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_event_case_id", "event", ["case_id"], unique=False)
     op.create_index(
+        "ix_event_linking",
+        "event",
+        ["case_id"],
+        unique=False,
+        sqlite_where=sa.text("links <> ''"),
+        postgresql_where=sa.text("links <> ''"),
+    )
+    op.create_index(
         "ix_event_links",
         "event",
         ["links"],

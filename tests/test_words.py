@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.deliver import words
+from monitor import words
 from monitor.model import DAY, HOUR, MINUTE, SECOND, Instant
 
 LONDON = ZoneInfo("Europe/London")
@@ -130,3 +130,48 @@ def _minutes(said: str) -> int:
         int(number) * units[unit] for number, unit in zip(parts[::2], parts[1::2], strict=False)
     )
     return named + (int(parts[-1]) if len(parts) % 2 else 0)
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [
+        (0, "less than a minute"),
+        (MINUTE - 1, "less than a minute"),
+        (27 * MINUTE, "27 min"),
+        (4 * HOUR, "4 h 00"),
+        (DAY - 1, "23 h 59"),
+        (DAY, "1 d"),
+        (2 * DAY + 10 * HOUR + 40 * MINUTE, "2 d 10 h"),
+    ],
+)
+def test_a_long_duration_is_said_in_whole_hours_that_have_passed(duration: int, said: str) -> None:
+    assert words.lasting_about(duration) == said
+
+
+def test_hours_of_a_week_are_not_said_in_days() -> None:
+    assert words.hours(168 * HOUR) == "168 h"
+    assert words.hours(162 * HOUR + 40 * MINUTE) == "162 h 40"
+
+
+def test_a_moment_names_its_year_only_where_it_is_another() -> None:
+    said = at("2027-03-08 08:00")
+    assert words.said_of(at("2027-03-05 16:20"), at=said, zone=LONDON) == "16:20 on Fri 5 March"
+    assert words.day_said(at("2026-12-31 23:59"), at=said, zone=LONDON) == "Thu 31 December 2026"
+
+
+def test_a_stretch_names_the_second_day_only_where_it_is_another() -> None:
+    start = at("2027-03-03 14:00")
+    assert words.stretch(start, at("2027-03-03 19:20"), zone=LONDON) == "Wed 14:00 to 19:20"
+    assert words.stretch(start, at("2027-03-05 07:05"), zone=LONDON) == "Wed 14:00 to Fri 07:05"
+
+
+def test_counts_lists_and_limits_read_as_english() -> None:
+    assert words.count(1, "duty", "duties") == "1 duty"
+    assert words.count(1204, "duty", "duties") == "1,204 duties"
+    assert words.listed([]) == ""
+    assert words.listed(["a"]) == "a"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
+    assert words.listed(["a", "b"], "or") == "a or b"
+    assert words.limit("4h") == "4 h"
+    assert words.limit("24 working hours") == "24 working hours"
+    assert words.capital("mASH") == "MASH"

@@ -7,6 +7,8 @@ the machine's own language settings change no mail.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from monitor.model import Duration, Instant
 
+_UNIT_AT_ONCE: Final = re.compile(r"(?<=\d)(?=[a-z])")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
@@ -77,9 +80,48 @@ def lasting(duration: Duration) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
+def said_of(instant: Instant, *, at: Instant, zone: tzinfo) -> str:
+    """`16:20 on Fri 5 March`, with its year where it is not that of `at`."""
+    return f"{time_of_day(instant, zone=zone)} on {day_said(instant, at=at, zone=zone)}"
+
+
+def day_said(instant: Instant, *, at: Instant, zone: tzinfo) -> str:
+    """`Wed 3 March`, with its year where it is not that of `at`."""
+    then, said = _local(instant, zone), _local(at, zone)
+    return f"{_day(then)}{f' {then.year}' if then.year != said.year else ''}"
+
+
+def lasting_about(duration: Duration) -> str:
+    """As `lasting`; beyond a day, whole hours that passed: `2 d 10 h`."""
+    return lasting(duration - duration % HOUR if duration >= DAY else duration)
+
+
+def hours(duration: Duration) -> str:
+    """`168 h`, `162 h 40`: never in days, so that a week's hours compare at a glance."""
+    whole, minutes = divmod(duration // MINUTE, 60)
+    return f"{whole} h {minutes:02}" if minutes else f"{whole} h"
+
+
+def limit(written: str) -> str:
+    """`4 h` for a rule's `4h`; other limits read as they are written."""
+    return _UNIT_AT_ONCE.sub(" ", written)
+
+
+def stretch(start: Instant, end: Instant, *, zone: tzinfo) -> str:
+    """`Wed 14:00 to 19:20`, `Thu 18:05 to Tue 07:10`: within a week a weekday is enough."""
+    first, last = _local(start, zone), _local(end, zone)
+    day = "" if first.date() == last.date() else f"{_DAYS[last.weekday()]} "
+    begins = f"{_DAYS[first.weekday()]} {time_of_day(start, zone=zone)}"
+    return f"{begins} to {day}{time_of_day(end, zone=zone)}"
+
+
 def period(start: Instant, *, end: Instant, zone: tzinfo) -> str:
     """`1-7 March 2027`: the dates from `start` up to, and not with, the instant `end`."""
-    first, last = _local(start, zone).date(), _local(end - 1, zone).date()
+    return dates(_local(start, zone).date(), _local(end - 1, zone).date())
+
+
+def dates(first: date, last: date) -> str:
+    """`2-8 November 2026`, `30 November - 6 December 2026`: what both share is said once."""
     if first == last:
         return _date(first)
     if (first.year, first.month) == (last.year, last.month):
@@ -92,6 +134,16 @@ def period(start: Instant, *, end: Instant, zone: tzinfo) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """`1 case`, `6 duties`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(parts: Sequence[str], last: str = "and") -> str:
+    """`a, b and c`."""
+    return f" {last} ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
+
+
+def capital(text: str) -> str:
+    """The text with its first letter in upper case, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def _local(instant: Instant, zone: tzinfo) -> datetime:
