@@ -7,24 +7,82 @@ It does not care about the files that the paths point to.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from monitor.faults import Fault, FaultsFound, TomlDocument, faults_of, read_toml
 
-PREFIX = "MONITOR_"
+PREFIX: Final = "MONITOR_"
+DATABASES: Final = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+CREDENTIALS: Final = "$CREDENTIALS_DIRECTORY"
 
-Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
-TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        msg = "no such time zone is known; expected a name such as Europe/London"
+        raise ValueError(msg) from None
+    return name
+
+
+def _written_as(pattern: str, expected: str) -> AfterValidator:
+    """Text of one form; a fault says the form in words."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(expected)
+        return text
+
+    return AfterValidator(check)
+
+
+def _listed(value: Any) -> Any:
+    """A variable holds one text: a JSON list, or words with commas between."""
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return [word.strip() for word in value.split(",") if word.strip()]
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        msg = 'this is no list; expected ["one", "two"], or one,two'
+        raise ValueError(msg) from None
+
+
+_DOMAIN: Final = r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+_ADDRESS: Final = rf"[A-Za-z0-9._%+-]+@{_DOMAIN}"
+_EXAMPLE: Final = "expected an address such as desk@force.example"
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Domain = Annotated[str, _written_as(rf"\.?{_DOMAIN}", "expected a domain such as force.example")]
+Address = Annotated[str, _written_as(_ADDRESS, _EXAMPLE)]
+MaybeAddress = Annotated[str, _written_as(f"({_ADDRESS})?", f"{_EXAMPLE}, or nothing")]
+TimeOfDay = Annotated[
+    str, _written_as(r"([01]\d|2[0-3]):[0-5]\d", "expected a time of day such as 08:00")
+]
 
 
 class _Part(BaseModel):
@@ -35,7 +93,7 @@ class Service(_Part):
     """What this installation is called, and where."""
 
     name: str = "Safeguarding timeliness"
-    zone: str = "Europe/London"
+    zone: Zone = "Europe/London"
     marking: str = "OFFICIAL-SENSITIVE"
     """First in every subject, and top and bottom of every mail."""
     node: str = ""
@@ -82,7 +140,7 @@ class Telling(_Part):
 
     alerts: Literal["off", "digest", "on"] = "digest"
     """The most that any rule may say. A first install only measures and digests."""
-    redirect_all_to: str = ""
+    redirect_all_to: MaybeAddress = ""
     """Every mail goes to this address instead, saying whom it was meant for."""
     bundle_minutes: int = Field(default=10, ge=0)
     """After a mail to a person, further alerts wait this long to go together."""
@@ -95,9 +153,10 @@ class Mail(_Part):
     host: str = "localhost"
     port: int = Field(default=25, ge=1, le=65535)
     security: Literal["starttls", "tls", "none-loopback-only"] = "starttls"
-    sender: str = "timeliness@eastshire.police.example"
-    allowed_domains: tuple[Domain, ...] = ()
-    """Mail goes to these domains alone. Empty: to nobody."""
+    sender: Address = "timeliness@eastshire.police.example"
+    allowed_domains: Annotated[tuple[Domain, ...], BeforeValidator(_listed)] = ()
+    """Mail goes to these domains alone; one that begins with a dot allows what is under it.
+    Empty: to nobody."""
     username: str = ""
     password_file: str = ""
     ca_file: str = ""
@@ -122,7 +181,21 @@ class WeeklyDigest(_Part):
 class Operator(_Part):
     """Who is told of faults of the service itself."""
 
-    addresses: tuple[str, ...] = ()
+    addresses: Annotated[tuple[Address, ...], BeforeValidator(_listed)] = ()
+
+
+class _Variables(EnvSettingsSource):
+    """`MONITOR_SECTION_NAME` variables. Text is handed on as it is, lists too: what is wrong with
+    it is then a fault like any other, and names the variable."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Section → its values by name; variables of no setting are told of elsewhere."""
+        given: dict[str, Any] = {}
+        for variable, setting in known_variables().items():
+            section, _, name = setting.partition(".")
+            if (text := self.env_vars.get(variable.lower())) is not None:
+                given.setdefault(section, {})[name] = text
+        return given
 
 
 class Settings(BaseSettings):
@@ -132,8 +205,6 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         env_prefix=PREFIX,
-        env_nested_delimiter="_",
-        env_nested_max_split=1,
         validate_default=True,
     )
 
@@ -158,8 +229,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Variables win over the file."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        del env_settings, dotenv_settings, file_secret_settings
+        return _Variables(settings_cls), init_settings
 
     def path(self, written: str) -> Path:
         """A path of the settings, made absolute."""
@@ -168,11 +239,15 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The database's address; a relative SQLite file is made absolute.
 
-        Raises FaultsFound where `url_file` is not there.
+        Raises FaultsFound where `url_file` is not there, or the address is of no kind that is
+        known; the fault does not show it.
         """
         url = self.database.url.get_secret_value()
         if self.database.url_file:
             url = self.secret(self.database.url_file)
+        if not url.startswith(DATABASES):
+            expected = "expected sqlite:///FILE or postgresql://USER@HOST/NAME"
+            raise FaultsFound([Fault(file="settings", field="database.url", expected=expected)])
         prefix = "sqlite:///"
         if url.startswith(prefix) and not url.startswith(prefix + "/"):
             url = f"{prefix}{self.path(url.removeprefix(prefix))}"
@@ -185,15 +260,31 @@ class Settings(BaseSettings):
     def secret(self, written: str) -> str:
         """The text of a private file; `$CREDENTIALS_DIRECTORY` may stand in its path.
 
-        Raises FaultsFound where it is missing: a secret that is not there is never passed over.
+        Raises FaultsFound where it is missing or empty: a secret that is not there is never passed
+        over.
         """
+        if CREDENTIALS in written and "CREDENTIALS_DIRECTORY" not in os.environ:
+            raise FaultsFound([_no_credentials(written)])
         path = self.path(os.path.expandvars(written))
+        mend = "create it, readable by the service's user alone"
         try:
-            return path.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            mend = "create it, readable by the service's user alone"
-            fault = Fault(file=str(path), expected=f"cannot be read: {error.strerror}", mend=mend)
+            text = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            fault = Fault(file=str(path), expected=f"cannot be read: {why}", mend=mend)
             raise FaultsFound([fault]) from None
+        if not text:
+            raise FaultsFound([Fault(file=str(path), expected="the file is empty", mend=mend)])
+        return text
+
+
+def _no_credentials(written: str) -> Fault:
+    return Fault(
+        file="environment",
+        field="CREDENTIALS_DIRECTORY",
+        expected=f"not set, and {written} stands in it",
+        mend="run under systemd with LoadCredential=, or set it to the folder of the secrets",
+    )
 
 
 def read_settings(file: Path) -> Settings:
@@ -201,16 +292,36 @@ def read_settings(file: Path) -> Settings:
 
     Raises FaultsFound with every fault of file and environment.
     """
-    document = read_toml(file)
     faults = _unknown_variables(os.environ)
+    document = _document(file, faults)
+    settings = None
     try:
-        settings = Settings(**document.data, root=_installation_of(file))
+        settings = Settings(**{**document.data, "root": _installation_of(file)})
     except ValidationError as error:
         faults += _where_they_stand(error, file, document, os.environ)
-        settings = None
+    if "root" in document.data:
+        faults.append(_not_a_setting(file, document))
     if faults or settings is None:
         raise FaultsFound(faults)
     return settings
+
+
+def _document(file: Path, faults: list[Fault]) -> TomlDocument:
+    """The settings file; one that is missing says what to do, beside what else is wrong."""
+    if not file.exists():
+        mend = "go to the installation's folder, or say --config FILE; `monitor init` makes one"
+        missing = Fault(file=str(file), expected="there is no such file", mend=mend)
+        raise FaultsFound([*faults, missing])
+    try:
+        return read_toml(file)
+    except FaultsFound as found:
+        raise FaultsFound([*faults, *found.faults]) from None
+
+
+def _not_a_setting(file: Path, document: TomlDocument) -> Fault:
+    line, column = document.locate(("root",)) or (None, None)
+    expected = "no such field is known here"
+    return Fault(file=str(file), line=line, column=column, field="root", expected=expected)
 
 
 def _installation_of(file: Path) -> Path:
@@ -220,12 +331,7 @@ def _installation_of(file: Path) -> Path:
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[Fault]:
     """A mistyped variable would otherwise be passed over in silence."""
-    known = {
-        f"{PREFIX}{part}_{name}".upper()
-        for part, field in Settings.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        for name in field.annotation.model_fields
-    }
+    known = set(known_variables())
     return [
         Fault(
             file="environment",
@@ -234,8 +340,18 @@ def _unknown_variables(environment: Mapping[str, str]) -> list[Fault]:
             mend="unset it, or check its spelling: MONITOR_SECTION_NAME",
         )
         for name in sorted(environment)
-        if name.startswith(PREFIX) and name.upper() not in known
+        if name.upper().startswith(PREFIX) and name.upper() not in known
     ]
+
+
+def known_variables() -> dict[str, str]:
+    """Variable → the setting `section.name` that it overrides."""
+    return {
+        f"{PREFIX}{part}_{name}".upper(): f"{part}.{name}"
+        for part, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        for name in field.annotation.model_fields
+    }
 
 
 def _where_they_stand(
@@ -248,13 +364,6 @@ def _where_they_stand(
 def _in_environment(fault: Fault, environment: Mapping[str, str]) -> Fault:
     """A fault whose value came from a variable names the variable instead of the file."""
     name = PREFIX + "_".join(fault.field.split(".")[:2]).upper()
-    if name not in environment:
+    if name not in {given.upper() for given in environment}:
         return fault
-    return Fault(
-        file="environment",
-        field=name,
-        found=fault.found,
-        expected=fault.expected,
-        mend=fault.mend,
-    )
-
+    return replace(fault, file="environment", line=None, column=None, field=name)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from monitor.clocks.agenda import agenda, next_step_at
+from monitor.clocks.verdicts import is_closed
 from monitor.model import Clock, ClockKey, Instant, KeptClock
 from monitor.rulebook.book import Rulebook
 
@@ -95,15 +96,15 @@ def _could_become(old: ClockKey, new: ClockKey) -> bool:
 def _new(
     case_id: int, clock: Clock, predecessors: list[KeptClock], rulebook: Rulebook
 ) -> NewClock:
-    steps_done = max((old.steps_done for old in predecessors), default=0)
-    inherited = [old.id for old in predecessors]
-    inherited += [earlier for old in predecessors for earlier in old.inherits]
+    if not predecessors:
+        return NewClock(case_id, clock, (), 0, 1, _next_action_at(clock, 0, rulebook))
+    steps_done = max(old.steps_done for old in predecessors)
     return NewClock(
         case_id=case_id,
         clock=clock,
-        inherits=tuple(sorted(set(inherited))),
+        inherits=_inherited((), predecessors),
         steps_done=steps_done,
-        episode=max((old.episode for old in predecessors), default=1),
+        episode=max(old.episode for old in predecessors),
         next_action_at=_next_action_at(clock, steps_done, rulebook),
     )
 
@@ -123,6 +124,14 @@ def _given_way(old: KeptClock, *, now: Instant) -> KeptClock:
     return replace(old, clock=clock, next_action_at=now if old.steps_done else None, waits_for="")
 
 
+def _inherited(already: Iterable[int], predecessors: Iterable[KeptClock]) -> tuple[int, ...]:
+    """Ids of all clocks in whose place one stands, however far back."""
+    earlier = {id_ for old in predecessors for id_ in (old.id, *old.inherits)}
+    return tuple(sorted(earlier.union(already)))
+
+
 def _next_action_at(clock: Clock, steps_done: int, rulebook: Rulebook) -> Instant | None:
+    if is_closed(clock):
+        return None
     duty = rulebook.duty(clock.key.rule, clock.rule_version)
     return next_step_at(clock, agenda(clock, duty), steps_done)

@@ -103,7 +103,7 @@ class _Case:
         self, duties: Sequence[Duty]
     ) -> Iterable[tuple[Start, Subject, Sequence[Subject]]]:
         """Every (start, subject, all subjects) of one rule, over all its versions."""
-        if all(self.by_kind.keys().isdisjoint(duty.starts.kinds) for duty in duties):
+        if not self.has_start(duties):
             return
         newest = duties[-1]
         subjects = self.subjects(newest)
@@ -113,6 +113,14 @@ class _Case:
                 yield from ((start, subject, subjects) for start in starts)
             elif starts:
                 yield starts[0], subject, subjects
+
+    def has_start(self, duties: Sequence[Duty]) -> bool:
+        """Whether any fact is of a kind that can start the rule; most rules end here."""
+        for duty in duties:
+            for kind in duty.starts.kinds:
+                if kind in self.by_kind:
+                    return True
+        return False
 
     def starts(self, duties: Sequence[Duty], subject: Subject) -> list[Start]:
         """Live starts for a subject, earliest first, each with the version that governs it."""
@@ -202,8 +210,8 @@ class _Case:
             *self._ending(duty.exempts, EXEMPTED, started_at, subject, ()),
             *self._ending(duty.voids, VOIDED, started_at, subject, ()),
         ]
-        if not found:
-            return None
+        if len(found) < 2:  # noqa: PLR2004 - no choice to make
+            return found[0] if found else None
         return min(found, key=lambda closing: (closing.at, closing.how != STOPPED))
 
     def _ending(
@@ -213,15 +221,17 @@ class _Case:
         started_at: Instant,
         subject: Subject,
         among: Sequence[Subject],
-    ) -> Iterable[Closing]:
+    ) -> list[Closing]:
+        found: list[Closing] = []
         for fact in self.having(matcher):
             at = _ends_at(fact, matcher, subject, among)
             if at is None:
                 continue
             if at >= started_at:
-                yield Closing(at, how, fact)
+                found.append(Closing(at, how, fact))
             elif at >= started_at - self.tolerances.get(fact.event.feed, 0):
-                yield Closing(started_at, how, fact)
+                found.append(Closing(started_at, how, fact))
+        return found
 
     # -- filling it in ----------------------------------------------------------------------
 
@@ -349,7 +359,8 @@ class _History:
     def at(self, instant: Instant) -> str:
         if not self._said:
             return ""
-        return self._said[max(bisect_right(self._times, instant) - 1, 0)][1]
+        by_then = bisect_right(self._times, instant)
+        return self._said[by_then - 1 if by_then else 0][1]
 
 
 def _last_stage(case: _Case, subject: Subject) -> tuple[str, Instant | None]:

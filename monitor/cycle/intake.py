@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from monitor.assess.assess import assess_cases
 from monitor.faults import FaultsFound
-from monitor.ingest.batches import Batch, batches, share_of_bad_rows
+from monitor.ingest.batches import Batch, bad_share, batches, share_of_bad_rows
 from monitor.ingest.files import (
     FileChanged,
     file_digest,
@@ -140,6 +140,10 @@ def _unbelievable(
     monitor: Monitor, feed: Feed, path: Path, mapper: Mapper, *, now: Instant
 ) -> str:
     share = share_of_bad_rows(path, feed, mapper, received_at=now)
+    return _too_many_bad(monitor, share)
+
+
+def _too_many_bad(monitor: Monitor, share: float) -> str:
     if share <= monitor.settings.intake.bad_share:
         return ""
     return f"{share:.0%} of its rows cannot be read: the extract or the mapping has changed"
@@ -181,6 +185,9 @@ def _read_on(
             if monitor.stopping.is_set():
                 return Taken(feed=feed.name, file=path.name, state="left", why="asked to stop")
         dropped = reader.dropped
+    if why := _unbelievable_after_all(monitor, intake.id):
+        undo_intake(monitor, intake.id, actor="system:intake", now=now)
+        return _set_aside_whole(monitor, feed, path, intake.id, why, now=now)
     with writing(monitor.engine) as connection:
         intakes.finish_intake(
             connection,
@@ -212,6 +219,15 @@ def _read_on(
         events_conflicting=counts["events_conflicting"],
         rows_set_aside=counts["rows_set_aside"],
     )
+
+
+def _unbelievable_after_all(monitor: Monitor, intake_id: int) -> str:
+    """A long file is judged by its beginning first; here by the whole of it."""
+    with reading(monitor.engine) as connection:
+        counts = intakes.intake_by_id(connection, intake_id)
+    assert counts is not None
+    share = bad_share(counts["rows_set_aside"], of=counts["rows_read"])
+    return _too_many_bad(monitor, share)
 
 
 def _vanished(connection: Connection, feed: Feed, seen: set[str], *, resumed: bool) -> int:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FEWEST_ROWS_TO_JUDGE = 10
 """A file of fewer rows is never set aside whole: a share of so few says nothing."""
 
+ROWS_JUDGED_FIRST = 20_000
+"""So many rows are judged before anything is stored; a longer file is judged again at its end."""
+
 
 @dataclass(slots=True)
 class Batch:
@@ -71,19 +74,22 @@ def _add(batch: Batch, mapped: MappedRow, line: int) -> None:
 
 
 def share_of_bad_rows(path: Path, feed: Feed, mapper: Mapper, *, received_at: Instant) -> float:
-    """Which share of a file's rows cannot be read; 0 for a file of few rows.
+    """Which share of a file's first rows cannot be read.
 
-    The file is read once for this before anything of it is stored: what is stored counts at once,
-    and an alert from a file that turns out to be unbelievable could not be unsaid.
+    They are read once for this before anything of the file is stored: what is stored counts at
+    once, and an alert from a file that turns out to be unbelievable would have to be withdrawn.
     """
-
     bad = 0
     with open_rows(path, feed) as reader:
-        for read in reader:
+        for read in islice(reader, ROWS_JUDGED_FIRST):
             if isinstance(read, Rejected):
                 bad += 1
             else:
                 line, cells = read
                 bad += bool(mapper.map_row(cells, line, received_at).rejected)
-        rows = reader.rows_read
-    return bad / rows if rows >= FEWEST_ROWS_TO_JUDGE else 0.0
+        return bad_share(bad, of=reader.rows_read)
+
+
+def bad_share(bad: int, *, of: int) -> float:
+    """A share of bad rows; 0 where there are too few rows to say."""
+    return bad / of if of >= FEWEST_ROWS_TO_JUDGE else 0.0

@@ -144,9 +144,12 @@ def append_events(
         if outcome == "known":
             continue
         stored.append((case_id, version))
-        for place, said in ((case_id, version), *_left_behind(stored)):
-            rows.append(event_row(said, case_id=place, batch_id=batch_id, line=line))
-            changed.add(place)
+        rows.append(event_row(version, case_id=case_id, batch_id=batch_id, line=line))
+        changed.add(case_id)
+        if len(stored) > 1:
+            for place, left in _left_behind(stored):
+                rows.append(event_row(left, case_id=place, batch_id=batch_id, line=line))
+                changed.add(place)
     insert_rows(connection, event, INSERTED_EVENT_COLUMNS, rows)
     return Appended(
         new=counts["new"],
@@ -237,8 +240,6 @@ def _left_behind(stored: Stored) -> list[tuple[int, Event]]:
     Every case but those of the newest version gets one that is as new as the newest version there,
     so that it takes out nothing that was told elsewhere, should the cases be linked one day.
     """
-    if len(stored) == 1:
-        return []
     by_case: dict[int, list[Event]] = {}
     for case_id, version in stored:
         by_case.setdefault(case_id, []).append(version)
