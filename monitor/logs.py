@@ -7,8 +7,10 @@ standard error. It holds no addresses, no texts and no local variables: a log is
 from __future__ import annotations
 
 import logging
+import re
 import sys
-from typing import Any, Literal
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, Literal
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -20,8 +22,11 @@ def get_logger(room: str) -> Any:
     return structlog.stdlib.get_logger(room)
 
 
-def configure_logs(form: Literal["json", "text"]) -> None:
-    """Send every line, the libraries' too, to standard error in one form."""
+_ADDRESS: Final = re.compile(r"[\w.%+-]+@((?:[\w-]+\.)+[\w-]+)")
+
+
+def configure_logs(form: Literal["json", "text"], *, level: int = logging.INFO) -> None:
+    """Send every line from a level on, the libraries' too, to standard error in one form."""
     before: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -38,24 +43,38 @@ def configure_logs(form: Literal["json", "text"]) -> None:
             foreign_pre_chain=before,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_last(form),
+                *_shown(form),
             ],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(level)
     for talkative in ("apscheduler", "alembic"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+        logging.getLogger(talkative).setLevel(max(level, logging.WARNING))
 
 
-def _last(form: Literal["json", "text"]) -> list[Processor]:
+def _shown(form: Literal["json", "text"]) -> list[Processor]:
     # Local variables of a traceback may hold what a row said: they are never shown.
     if form == "text":
-        return [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
-        ]
-    shown = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
-    return [shown, structlog.processors.JSONRenderer()]
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        return [structlog.processors.format_exc_info, _without_addresses, renderer]
+    as_values = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+    return [as_values, _without_addresses, structlog.processors.JSONRenderer()]
+
+
+def _without_addresses(
+    _logger: object, _method: str, line: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """What mail servers and faults answer names mailboxes; the log keeps their domain alone."""
+    return {name: _masked(value) for name, value in line.items()}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return _ADDRESS.sub(r"(address)@\1", value)
+    if isinstance(value, Mapping):
+        return {name: _masked(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    return value

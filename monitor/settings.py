@@ -120,7 +120,7 @@ class Paths(_Part):
     partners: str = "config/partners.toml"
     done: str = "var/done"
     """Where files go that were taken in; private."""
-    child_secret_file: str = "var/child-secret"
+    child_secret_file: str = "var/child-secret"  # noqa: S105 - where it lies, not what it is
     """The installation's secret under which children are hashed; made by `monitor init`."""
 
 
@@ -185,8 +185,10 @@ class Operator(_Part):
 
 
 class _Variables(EnvSettingsSource):
-    """`MONITOR_SECTION_NAME` variables. Text is handed on as it is, lists too: what is wrong with
-    it is then a fault like any other, and names the variable."""
+    """`MONITOR_SECTION_NAME` variables.
+
+    Text is handed on as it is, lists too: what is wrong with it is then a fault like any other.
+    """
 
     def __call__(self) -> dict[str, Any]:
         """Section → its values by name; variables of no setting are told of elsewhere."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from monitor.cycle.parts import Monitor
 from monitor.deliver.compose import Composer, check_templates
-from monitor.deliver.smtp import MailServer, Post, UnsafeMailServer
+from monitor.deliver.smtp import MailServer, Post, UnsafeMailServer, is_allowed
 from monitor.escalate.partners import Partners, read_partners
 from monitor.escalate.roster import Roster, read_roster
 from monitor.faults import Fault, FaultsFound
@@ -24,7 +24,7 @@ from monitor.rulebook.book import Documents, Rulebook, build_rulebook
 from monitor.rulebook.files import read_documents
 from monitor.rulebook.language import Alerts, Vocabulary
 from monitor.store import cases, intakes, rulebooks
-from monitor.store.engine import Engine, open_engine, reading, writing
+from monitor.store.engine import Connection, Engine, open_engine, reading, writing
 from monitor.store.schema import SchemaNotCurrent, check_current
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ log = get_logger("wiring")
 
 T = TypeVar("T")
 
+SETTINGS: Final = "config/monitor.toml"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
@@ -44,6 +46,8 @@ class InForce:
 
     rulebook: Rulebook
     fault: str = ""
+    to_accept: Documents | None = None
+    """What has to be made the active rulebook first."""
 
 
 def ready(settings: Settings, *, now: Instant, actor: str, activate: bool) -> Monitor:
@@ -54,11 +58,9 @@ def ready(settings: Settings, *, now: Instant, actor: str, activate: bool) -> Mo
     """
     engine = open_engine(settings.database_url())
     check_current(engine)
-    in_force = _rulebook_in_force(settings, engine, now=now, actor=actor, activate=activate)
+    in_force = _rulebook_in_force(settings, engine, activate=activate)
     files = read_files(settings, in_force.rulebook)
-    if activate:
-        _register(engine, files.feeds)
-    return Monitor(
+    monitor = Monitor(
         settings=settings,
         engine=engine,
         rulebook=in_force.rulebook,
@@ -71,6 +73,11 @@ def ready(settings: Settings, *, now: Instant, actor: str, activate: bool) -> Mo
         child_secret=_child_secret(settings),
         node=node_name(settings),
     )
+    # Last, so that a fault in any other file activates nothing.
+    if activate:
+        _register(engine, files.feeds)
+        _accept(engine, in_force, actor=actor, now=now)
+    return monitor
 
 
 def node_name(settings: Settings) -> str:
@@ -134,57 +141,129 @@ def check_everything(settings: Settings) -> list[Fault]:
     documents = _or_faults(lambda: read_documents(settings.path(settings.paths.rules)), faults)
     if documents is not None:
         rulebook = build_rulebook(documents)
-        _or_faults(lambda: read_files(settings, rulebook), faults)
+        files = _or_faults(lambda: read_files(settings, rulebook), faults)
+        faults += _unknown_calendar(settings, rulebook)
+        faults += _out_of_bounds(settings, files.roster if files else None)
     _or_faults(lambda: _child_secret(settings), faults)
+    _or_faults(lambda: _check_post(settings), faults)
+    _or_faults(lambda: _check_database(settings, documents), faults)
+    return faults
+
+
+def _unknown_calendar(settings: Settings, rulebook: Rulebook) -> list[Fault]:
+    name = settings.digest.calendar
+    if name in rulebook.calendars:
+        return []
+    known = ", ".join(sorted(rulebook.calendars))
+    expected = f"there is no such calendar; known: {known}"
+    return [Fault(file=SETTINGS, field="digest.calendar", found=repr(name), expected=expected)]
+
+
+def _out_of_bounds(settings: Settings, roster: Roster | None) -> list[Fault]:
+    """Addresses to which no mail may go: found here, and not when the first mail is refused."""
+    written: list[tuple[str, str, str]] = [
+        (SETTINGS, "operator.addresses", address) for address in settings.operator.addresses
+    ]
+    if redirect := settings.telling.redirect_all_to:
+        written.append((SETTINGS, "telling.redirect_all_to", redirect))
+    if roster is not None:
+        file = settings.paths.recipients
+        written += [(file, f"posts.{post.role}", post.address) for post in roster.file.posts]
+        written += [
+            (file, f"digests.{digest.scope}", address)
+            for digest in roster.file.digests
+            for address in digest.to
+        ]
+    allowed = settings.mail.allowed_domains
+    return [
+        Fault(
+            file=file,
+            field=field,
+            found=repr(address),
+            expected="no mail may go to this domain",
+            mend="correct the address, or add its domain to mail.allowed_domains",
+        )
+        for file, field, address in dict.fromkeys(written)
+        if allowed and not is_allowed(address.partition("@")[2].lower(), allowed)
+    ]
+
+
+def _check_post(settings: Settings) -> None:
     try:
         _post(settings)
     except UnsafeMailServer as unsafe:
-        faults.append(Fault(file="config/monitor.toml", field="mail", expected=str(unsafe)))
-    return faults + _database_faults(settings, documents)
+        fault = Fault(file=SETTINGS, field="mail", expected=str(unsafe))
+        raise FaultsFound([fault]) from None
 
 
-def _database_faults(settings: Settings, documents: Documents | None) -> list[Fault]:
+def _check_database(settings: Settings, documents: Documents | None) -> None:
     engine = open_engine(settings.database_url())
     try:
         check_current(engine)
+        if documents is not None:
+            with reading(engine) as connection:
+                refused = rulebooks.refusals(connection, documents)
+            if refused:
+                raise FaultsFound(refused)
     except SchemaNotCurrent as behind:
-        return [Fault(file="database", expected=str(behind))]
-    if documents is None:
-        return []
-    with reading(engine) as connection:
-        return rulebooks.refusals(connection, documents)
+        raise FaultsFound([Fault(file="database", expected=str(behind))]) from None
+    finally:
+        engine.dispose()
 
 
 # -- the rulebook -----------------------------------------------------------------------------
 
 
-def _rulebook_in_force(
-    settings: Settings, engine: Engine, *, now: Instant, actor: str, activate: bool
-) -> InForce:
+def _rulebook_in_force(settings: Settings, engine: Engine, *, activate: bool) -> InForce:
     """The files' rulebook where it can be in force; else the one last accepted, with the reason.
 
     A daemon that starts is never silent because somebody is editing a rule.
     """
-    with (writing if activate else reading)(engine) as connection:
-        active = rulebooks.active_rulebook(connection)
-        try:
-            documents = read_documents(settings.path(settings.paths.rules))
-            if refused := rulebooks.refusals(connection, documents):
-                raise FaultsFound(refused)
-        except FaultsFound as found:
-            if active is None:
-                raise
-            log.error("rules_refused", why=str(found))
-            return InForce(rulebook=build_rulebook(active.documents), fault=str(found))
+    try:
+        documents = read_documents(settings.path(settings.paths.rules))
+    except FaultsFound as found:
+        with reading(engine) as connection:
+            return _last_accepted(settings, connection, found)
+    with reading(engine) as connection:
+        if refused := rulebooks.refusals(connection, documents):
+            return _last_accepted(settings, connection, FaultsFound(refused))
         documents = rulebooks.with_accepted_versions(connection, documents)
-        written = build_rulebook(documents, alerts_limit=Alerts(settings.telling.alerts))
-        if active is not None and (active.digest == written.digest or not activate):
-            return InForce(rulebook=build_rulebook(active.documents))
-        if activate:
-            digest = rulebooks.activate(connection, written.documents, actor=actor, now=now)
-            cases.mark_all_dirty(connection)
-            log.info("rulebook_activated", digest=digest[:12])
+        active = rulebooks.active_rulebook(connection)
+    written = _limited(settings, documents)
+    if active is not None and active.digest == written.digest:
         return InForce(rulebook=written)
+    if activate:
+        return InForce(rulebook=written, to_accept=documents)
+    return InForce(rulebook=written if active is None else _limited(settings, active.documents))
+
+
+def _last_accepted(settings: Settings, connection: Connection, found: FaultsFound) -> InForce:
+    active = rulebooks.active_rulebook(connection)
+    if active is None:
+        raise found
+    log.error("rules_refused", why=str(found))
+    return InForce(rulebook=_limited(settings, active.documents), fault=str(found))
+
+
+def _accept(engine: Engine, in_force: InForce, *, actor: str, now: Instant) -> None:
+    """Make new documents the active rulebook, unless another node did so meanwhile.
+
+    What rules say without the installation's limit is kept: the limit may be lifted later.
+    """
+    if in_force.to_accept is None:
+        return
+    digest = in_force.rulebook.digest
+    with writing(engine) as connection:
+        active = rulebooks.active_rulebook(connection)
+        if active is not None and active.digest == digest:
+            return
+        rulebooks.activate(connection, in_force.to_accept, actor=actor, now=now, digest=digest)
+        cases.mark_all_dirty(connection)
+    log.info("rulebook_activated", digest=digest[:12])
+
+
+def _limited(settings: Settings, documents: Documents) -> Rulebook:
+    return build_rulebook(documents, alerts_limit=Alerts(settings.telling.alerts))
 
 
 # -- parts ------------------------------------------------------------------------------------

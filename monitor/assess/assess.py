@@ -18,6 +18,8 @@ from monitor.rulebook.book import Rulebook
 from monitor.store import cases as stored_cases
 from monitor.store import clocks as stored_clocks
 
+NOTHING_AT_HAND: Mapping[int, Sequence[Event]] = {}
+
 
 def assess_cases(
     connection: Connection,
@@ -26,15 +28,18 @@ def assess_cases(
     *,
     tolerances: Mapping[str, Duration],
     now: Instant,
+    whole: Mapping[int, Sequence[Event]] = NOTHING_AT_HAND,
 ) -> None:
     """Fold cases, and all that are linked to them, and store the clocks that they should have.
+
+    `whole`: cases of which all events are at hand and need not be read.
 
     Read, decide, write: all cases' rows are locked, all their events read, then folded, then the
     differences to the stored clocks written.
     """
     neighbours = stored_cases.lock_linked(connection, case_ids)
     linked = frozenset(case_ids).union(*neighbours)
-    events = stored_cases.events_of(connection, linked)
+    events = {**whole, **stored_cases.events_of(connection, linked.difference(whole))}
     kept = stored_clocks.clocks_of(connection, linked, to_write=True)
     references = stored_cases.references_of(connection, frozenset().union(*neighbours))
 
@@ -45,7 +50,7 @@ def assess_cases(
     ]
     alone = linked.difference(*neighbours)
     folded = _fold_each(alone, joined, events, rulebook, tolerances)
-    changes = reconcile(kept, folded, rulebook, now=now)
+    changes = reconcile(kept, folded, rulebook, groups=neighbours, now=now)
 
     stored_cases.set_merged(connection, _merged_into(joined), among=linked)
     stored_clocks.insert_clocks(connection, changes.new)

@@ -1,4 +1,4 @@
-"""What is to be written so that the stored clocks of a case are those that it should have.
+"""What is to be written so that the stored clocks of cases are those that they should have.
 
 What comes in: stored clocks, folded clocks and the rulebook. What goes out: clocks to insert and
 clocks to update, each with the instant of its next step. Pure: it reads and writes nothing.
@@ -8,7 +8,7 @@ before the sweep at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -38,32 +38,54 @@ class Changes(NamedTuple):
 
 def reconcile(
     kept: Iterable[KeptClock],
-    folded: Mapping[int, Iterable[Clock]],
+    folded: Mapping[int, Collection[Clock]],
     rulebook: Rulebook,
     *,
+    groups: Iterable[Collection[int]],
     now: Instant,
 ) -> Changes:
-    """Changes that make the kept clocks of some linked cases into the folded ones.
+    """Changes that make the kept clocks of some cases into the folded ones.
 
     `folded`: case → the clocks that it should have; a kept clock that is not among them gives way,
-    and what was said about it passes on to the clocks that take its place.
+    and what was said about it passes on to the clocks that take its place, in the same case or in
+    one of its group. `groups`: cases that link events, live or not, join.
     """
-    standing = {(clock.case_id, clock.clock.key): clock for clock in kept}
-    wanted = {
-        (case_id, clock.key): clock for case_id, clocks in folded.items() for clock in clocks
-    }
-    gone = [old for place, old in standing.items() if place not in wanted]
+    group_of = {case_id: min(group) for group in groups for case_id in group}
+    standing: dict[int, dict[ClockKey, KeptClock]] = {}
+    for old in kept:
+        standing.setdefault(old.case_id, {})[old.clock.key] = old
+    gone = _gone(standing, folded, group_of)
     changes = Changes([], [])
-    for (case_id, key), clock in wanted.items():
-        old = standing.get((case_id, key))
-        if old is None:
-            changes.new.append(_new(case_id, clock, _predecessors(key, gone), rulebook))
-        elif changed := _changed(old, clock, rulebook, now=now):
-            changes.updated.append(changed)
-    for old in gone:
-        if old.clock.superseded_at is None:
-            changes.updated.append(_given_way(old, now=now))
+    for case_id, clocks in folded.items():
+        here, left = standing.get(case_id, {}), gone.get(group_of.get(case_id, case_id), ())
+        for clock in clocks:
+            before = here.get(clock.key)
+            if before is None:
+                changes.new.append(_new(case_id, clock, _predecessors(clock.key, left), rulebook))
+            elif changed := _changed(before, clock, left, rulebook, now=now):
+                changes.updated.append(changed)
+    changes.updated.extend(
+        _given_way(old, now=now)
+        for left in gone.values()
+        for old in left
+        if old.clock.superseded_at is None
+    )
     return changes
+
+
+def _gone(
+    standing: Mapping[int, Mapping[ClockKey, KeptClock]],
+    folded: Mapping[int, Collection[Clock]],
+    group_of: Mapping[int, int],
+) -> dict[int, list[KeptClock]]:
+    """Group → its clocks that nothing asks for any more."""
+    gone: dict[int, list[KeptClock]] = {}
+    for case_id, here in standing.items():
+        wanted = {clock.key for clock in folded.get(case_id, ())}
+        for key, old in here.items():
+            if key not in wanted:
+                gone.setdefault(group_of.get(case_id, case_id), []).append(old)
+    return gone
 
 
 def retimed(old: KeptClock, rulebook: Rulebook) -> KeptClock | None:
@@ -79,8 +101,10 @@ def retimed(old: KeptClock, rulebook: Rulebook) -> KeptClock | None:
 
 
 def _predecessors(key: ClockKey, gone: Iterable[KeptClock]) -> list[KeptClock]:
-    """Clocks that gave way to this one: the same duty, for an unknown child or organisation, or
-    under a reference that was since linked."""
+    """Clocks that gave way to this one.
+
+    The same duty, for an unknown child or organisation, or under a reference that was since linked.
+    """
     return [old for old in gone if _could_become(old.clock.key, key)]
 
 
@@ -110,12 +134,28 @@ def _new(
 
 
 def _changed(
-    old: KeptClock, clock: Clock, rulebook: Rulebook, *, now: Instant
+    old: KeptClock, clock: Clock, left: Iterable[KeptClock], rulebook: Rulebook, *, now: Instant
 ) -> KeptClock | None:
-    if clock == old.clock:
+    old, merged = _with_merged(old, left)
+    if clock == old.clock and not merged:
         return retimed(old, rulebook)
     at = now if old.steps_done else _next_action_at(clock, 0, rulebook)
     return replace(old, clock=clock, next_action_at=at, waits_for="")
+
+
+def _with_merged(old: KeptClock, left: Iterable[KeptClock]) -> tuple[KeptClock, bool]:
+    """A clock with what was said of those that give way to it now, and whether there are any."""
+    giving_way = [each for each in left if each.clock.superseded_at is None]
+    predecessors = _predecessors(old.clock.key, giving_way)
+    if not predecessors:
+        return old, False
+    merged = replace(
+        old,
+        inherits=_inherited(old.inherits, predecessors),
+        steps_done=max(old.steps_done, *(each.steps_done for each in predecessors)),
+        episode=max(old.episode, *(each.episode for each in predecessors)),
+    )
+    return merged, True
 
 
 def _given_way(old: KeptClock, *, now: Instant) -> KeptClock:

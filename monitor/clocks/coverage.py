@@ -8,7 +8,7 @@ It does not care about stops or due times.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from monitor.model import Duration, Event, Instant
@@ -58,7 +58,7 @@ def coverage(
     return Coverage(
         started_at=started_at,
         known_at=known_at,
-        left_at=_left_for_good(moments, covered),
+        left_at=_left_for_good(moments, _staying(moments, covered, asked, histories, risks)),
         raised_after=entered_at - start if is_news else None,
     )
 
@@ -76,7 +76,9 @@ def value_at(events: Iterable[Event], read: ReadAttribute, at: Instant) -> str:
 class _History:
     """What was said of one attribute, and when; contradictions of one instant are all kept."""
 
-    def __init__(self, events: Iterable[Event], read: ReadAttribute, allowed: frozenset[str]) -> None:
+    def __init__(
+        self, events: Iterable[Event], read: ReadAttribute, allowed: frozenset[str]
+    ) -> None:
         self.allowed = allowed
         said: dict[Instant, list[tuple[str, Instant]]] = {}
         for event in events:
@@ -128,7 +130,41 @@ def _is_news(
 
 
 def _gravest(history: _History, at: Instant, risks: Sequence[str]) -> int:
-    return max(risks.index(value) if value in risks else -1 for value in history.values(at))
+    return max(map(_rank(risks), history.values(at)))
+
+
+def _rank(risks: Sequence[str]) -> Callable[[str], int]:
+    return lambda value: risks.index(value) if value in risks else -1
+
+
+def _staying(
+    moments: Sequence[Instant],
+    covered: Sequence[bool],
+    asked: Sequence[Asked],
+    histories: Sequence[_History],
+    risks: Sequence[str],
+) -> list[bool]:
+    """Where the rule goes on covering a case that it covered before.
+
+    A risk graver than the rule asks for does not end it: a faster clock starts beside it, and
+    raising the grade must not buy time.
+    """
+    first = covered.index(True)
+
+    def stays(at: Instant) -> bool:
+        return all(
+            history.allows(at)
+            or (
+                name == "risk"
+                and _gravest(history, at, risks) > max(map(_rank(risks), values), default=-1)
+            )
+            for (name, _, values), history in zip(asked, histories, strict=True)
+        )
+
+    return [
+        place > first and stays(at) or now
+        for place, (at, now) in enumerate(zip(moments, covered, strict=True))
+    ]
 
 
 def _left_for_good(moments: Sequence[Instant], covered: Sequence[bool]) -> Instant | None:

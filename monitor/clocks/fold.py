@@ -14,6 +14,7 @@ For one version of one rule and one child and organisation, in this order:
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -49,6 +50,8 @@ class Start(NamedTuple):
     fact: Fact
     event: Event
     duty: Duty
+    known_at: Instant
+    """When the monitor was first told of this start, or of another that had started it too."""
 
 
 class Closing(NamedTuple):
@@ -105,14 +108,12 @@ class _Case:
         """Every (start, subject, all subjects) of one rule, over all its versions."""
         if not self.has_start(duties):
             return
-        newest = duties[-1]
-        subjects = self.subjects(newest)
-        for subject in subjects:
-            starts = self.starts(duties, subject)
-            if newest.rule.each_start:
-                yield from ((start, subject, subjects) for start in starts)
-            elif starts:
-                yield starts[0], subject, subjects
+        for duty in duties:
+            subjects = self.subjects(duty)
+            for subject in subjects:
+                for start in self.starts(duties, subject):
+                    if start.duty is duty:
+                        yield start, subject, subjects
 
     def has_start(self, duties: Sequence[Duty]) -> bool:
         """Whether any fact is of a kind that can start the rule; most rules end here."""
@@ -123,18 +124,33 @@ class _Case:
         return False
 
     def starts(self, duties: Sequence[Duty], subject: Subject) -> list[Start]:
-        """Live starts for a subject, earliest first, each with the version that governs it."""
+        """Live starts for a subject that count, each with the version that governs it.
+
+        The earliest, or where a rule counts each start, every one. A version governs by when the
+        clock starts, which is later than the event where a regrade brought the case here.
+        """
+        found: dict[int, Start] = {}
+        for fact, version, duty in self._starting(duties, subject):
+            start = Start(fact, version, duty, fact.known_at)
+            covered = self.coverage(start, subject)
+            if covered is not None and id(fact) not in found and _governs(duty, covered.started_at):
+                found[id(fact)] = start
+        counting = list(found.values())
+        if not counting or counting[0].duty.rule.each_start:
+            return counting
+        return [counting[0]._replace(known_at=min(start.known_at for start in counting))]
+
+    def _starting(self, duties: Sequence[Duty], subject: Subject) -> list[tuple[Fact, Event, Duty]]:
+        """Whatever could start a clock, earliest first."""
         found = [
-            Start(fact, version, duty)
+            (fact, version, duty)
             for duty in duties
             for fact in self.having(duty.starts)
             for version in fact.versions
-            if duty.starts(version)
-            and _governs(duty, version.occurred_from)
-            and _concerns(version, subject, duty)
+            if duty.starts(version) and _concerns(version, subject, duty)
         ]
         if len(found) > 1:
-            found.sort(key=lambda start: (start.event.occurred_from, start.duty.rule.version))
+            found.sort(key=lambda each: (each[1].occurred_from, each[2].rule.version))
         return found
 
     def having(self, matcher: Matcher) -> list[Fact]:
@@ -154,7 +170,12 @@ class _Case:
         by_organisation = "organisation" in duty.rule.for_each
         if not by_child and not by_organisation:
             return [WHOLE_CASE]
-        naming = [fact.event for fact in self.facts if not duty.stops(fact.event)]
+        naming = [
+            version
+            for fact in self.facts
+            if not any(duty.stops(version) for version in fact.versions)
+            for version in fact.versions
+        ]
         children = sorted({event.child for event in naming if event.child}) if by_child else []
         subjects: list[Subject] = []
         for child in children or [""]:
@@ -171,19 +192,21 @@ class _Case:
         if covered is None:
             return None
         due, due_unknown = duty.due(covered.started_at, start.event)
-        closing = self.closing(covered.started_at, subject, among, duty)
+        endings = self.endings(covered.started_at, subject, among, duty)
+        closing, confirm_by = self.closing(endings, duty, due, subject)
         left_at = covered.left_at
         if closing is not None and left_at is not None and closing.at <= left_at:
             left_at = None
         gave_way = left_at is not None and (due is None or left_at <= due)
         if gave_way:
-            closing = None
+            closing = confirm_by = None
         return self._filled(
             start=start,
             subject=subject,
             covered=covered,
             due=(due, due_unknown),
             closing=closing,
+            confirm_by=confirm_by,
             superseded_at=left_at if gave_way else None,
             regraded_at=None if gave_way else left_at,
         )
@@ -191,28 +214,44 @@ class _Case:
     def coverage(self, start: Start, subject: Subject) -> Coverage | None:
         """From when on the rule covers the case, and until when."""
         if not start.duty.applies:
-            return Coverage(start.event.occurred_from, start.fact.known_at, None, None)
+            return Coverage(start.event.occurred_from, start.known_at, None, None)
         concerning = [e for fact in self.facts for e in fact.versions if _same_child(e, subject)]
         return coverage(
             start.event.occurred_from,
-            start.fact.known_at,
+            start.known_at,
             concerning,
             start.duty.applies,
             risks=tuple(self.rulebook.vocabulary.risks),
         )
 
-    def closing(
+    def endings(
         self, started_at: Instant, subject: Subject, among: Sequence[Subject], duty: Duty
-    ) -> Closing | None:
-        """The earliest fact that ends the clock; a stop wins a tie."""
+    ) -> list[Closing]:
+        """Every fact that could end the clock, earliest first; a stop wins a tie."""
         found = [
             *self._ending(duty.stops, STOPPED, started_at, subject, among),
             *self._ending(duty.exempts, EXEMPTED, started_at, subject, ()),
             *self._ending(duty.voids, VOIDED, started_at, subject, ()),
         ]
-        if len(found) < 2:  # noqa: PLR2004 - no choice to make
-            return found[0] if found else None
-        return min(found, key=lambda closing: (closing.at, closing.how != STOPPED))
+        if len(found) > 1:
+            found.sort(key=lambda closing: (closing.at, closing.how != STOPPED))
+        return found
+
+    def closing(
+        self, endings: Sequence[Closing], duty: Duty, due: Instant | None, subject: Subject
+    ) -> tuple[Closing | None, Instant | None]:
+        """What ends the clock; and until when that is a claim to be confirmed.
+
+        A claim that was not confirmed in time ends nothing: the clock was overdue again when it
+        lapsed, and the first ending after that counts.
+        """
+        for closing in endings:
+            confirm_by = self._confirm_by(duty, closing, due, subject)
+            if confirm_by is None:
+                return closing, None
+            later = [other for other in endings if other.at > confirm_by]
+            return (later[0], None) if later else (closing, confirm_by)
+        return None, None
 
     def _ending(
         self,
@@ -227,10 +266,9 @@ class _Case:
             at = _ends_at(fact, matcher, subject, among)
             if at is None:
                 continue
-            if at >= started_at:
-                found.append(Closing(at, how, fact))
-            elif at >= started_at - self.tolerances.get(fact.event.feed, 0):
-                found.append(Closing(started_at, how, fact))
+            earliest = min(version.occurred_to for version in fact.versions)
+            if earliest >= started_at - self.tolerances.get(fact.event.feed, 0):
+                found.append(Closing(max(at, started_at), how, fact))
         return found
 
     # -- filling it in ----------------------------------------------------------------------
@@ -243,6 +281,7 @@ class _Case:
         covered: Coverage,
         due: tuple[Instant | None, str],
         closing: Closing | None,
+        confirm_by: Instant | None,
         superseded_at: Instant | None,
         regraded_at: Instant | None,
     ) -> Clock:
@@ -252,12 +291,13 @@ class _Case:
         stop = closing.fact if closing and how == STOPPED else None
         held_from, held_until = self._deferral(duty, subject, covered.started_at)
         record = self._record(subject.child)
+        district, unit, category, risk = record.at(covered.started_at)
         return Clock(
             key=ClockKey(
                 rule.id,
                 subject.child,
                 subject.organisation,
-                start.event.identity.hex() if rule.each_start else "",
+                _named(start.event) if rule.each_start else "",
             ),
             rule_version=rule.version,
             calendar_version=duty.calendar_version,
@@ -273,8 +313,8 @@ class _Case:
             breached_at=due_at if at is not None and due_at is not None and at > due_at else None,
             known_at=covered.known_at,
             stop_known_at=closing.fact.known_at if closing else None,
-            stop_recorded_at=stop.event.recorded_at if stop else None,
-            confirm_by=self._confirm_by(duty, stop, due_at, subject),
+            stop_recorded_at=stop.recorded_at if stop else None,
+            confirm_by=confirm_by,
             held_from=held_from,
             held_until=held_until,
             stage=record.stage,
@@ -284,7 +324,10 @@ class _Case:
             cannot_route="organisation" in rule.for_each and not subject.organisation,
             raised_after=covered.raised_after,
             reason_code=closing.fact.event.reason_code if closing and not stop else "",
-            **record.at(covered.started_at),
+            district=district,
+            unit=unit,
+            category=category,
+            risk=risk,
         )
 
     def _record(self, child: str) -> _Record:
@@ -315,22 +358,31 @@ class _Case:
         return latest.occurred_to, max(until, latest.occurred_to)
 
     def _confirm_by(
-        self, duty: Duty, stop: Fact | None, due_at: Instant | None, subject: Subject
+        self, duty: Duty, closing: Closing, due_at: Instant | None, subject: Subject
     ) -> Instant | None:
         """Until when a claim first recorded after due counts; None where it needs nothing."""
-        confirm = duty.rule.confirm
-        if confirm is None or stop is None or due_at is None or not duty.is_claim(stop.event):
+        confirm, claim = duty.rule.confirm, closing.fact
+        if confirm is None or due_at is None or closing.how != STOPPED:
             return None
-        recorded_at = stop.event.recorded_at
-        written_at = stop.known_at if recorded_at is None else recorded_at
-        if written_at <= due_at or stop.event.occurred_to > due_at:
+        if not duty.is_claim(claim.event) or claim.event.occurred_to > due_at:
             return None
-        for fact in self.having(duty.confirms):
-            confirms = all(duty.confirms(version) for version in fact.versions)
-            if confirms and fact is not stop and _may_end(fact.event, subject, ()):
-                if fact.event.occurred_to >= stop.event.occurred_to:
-                    return None
-        return shift(written_at, confirm.within, duty.calendar)
+        written_at = claim.known_at if claim.recorded_at is None else claim.recorded_at
+        if written_at <= due_at:
+            return None
+        confirm_by = shift(written_at, confirm.within, duty.calendar)
+        return None if self._is_confirmed(duty, claim, confirm_by, subject) else confirm_by
+
+    def _is_confirmed(
+        self, duty: Duty, claim: Fact, confirm_by: Instant, subject: Subject
+    ) -> bool:
+        """Whether a claim was confirmed after it was made and before it lapsed."""
+        return any(
+            claim.event.occurred_to <= fact.event.occurred_to <= confirm_by
+            and all(duty.confirms(version) for version in fact.versions)
+            and _may_end(fact.event, subject, ())
+            for fact in self.having(duty.confirms)
+            if fact is not claim
+        )
 
 
 class _Record:
@@ -340,11 +392,11 @@ class _Record:
         self.stage, self.stage_at = _last_stage(case, subject)
         self.restricted = _is_restricted(case)
         events = [e for fact in case.facts for e in fact.versions if _same_child(e, subject)]
-        self._said = [(name, _History(events, read)) for name, read in _RECORDED_READERS]
+        self._said = [_History(events, read) for read in _RECORDED_READERS]
 
-    def at(self, instant: Instant) -> dict[str, str]:
-        """Attribute → its value at an instant: the latest said by then, else the first after."""
-        return {name: history.at(instant) for name, history in self._said}
+    def at(self, instant: Instant) -> list[str]:
+        """RECORDED_FIELDS at an instant: of each the latest said by then, else the first after."""
+        return [history.at(instant) for history in self._said]
 
 
 class _History:
@@ -384,15 +436,19 @@ def _is_restricted(case: _Case) -> bool:
     return any(read(version) == "yes" for fact in case.facts for version in fact.versions)
 
 
-_RECORDED_READERS: tuple[tuple[str, ReadAttribute], ...] = tuple(
-    (name, attribute_reader(name)) for name in RECORDED_FIELDS
-)
+_RECORDED_READERS: tuple[ReadAttribute, ...] = tuple(map(attribute_reader, RECORDED_FIELDS))
 
 
 @lru_cache(maxsize=1 << 14)
 def _governs(duty: Duty, start: Instant) -> bool:
     """Kept, since every rule is asked of the same starts, and logs of bare dates repeat them."""
     return duty.governs(start)
+
+
+def _named(start: Event) -> str:
+    """A start event among those of all feeds; each feed numbers its own."""
+    feed = hashlib.blake2b(start.feed.encode(), digest_size=16).digest()
+    return hashlib.blake2b(start.identity, digest_size=16, key=feed).hexdigest()
 
 
 def _organisations(naming: Iterable[Event], child: str, duty: Duty) -> list[str]:

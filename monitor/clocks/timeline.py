@@ -37,6 +37,8 @@ class Fact(NamedTuple):
     versions: tuple[Event, ...]
     known_at: Instant
     """When the monitor was first told of this event with this kind and start."""
+    recorded_at: Instant | None
+    """When the source first wrote it down so, where it says."""
 
     @property
     def event(self) -> Event:
@@ -60,7 +62,7 @@ def live_facts(events: Iterable[Event]) -> Timeline:
     versions = _by_identity(events)
     retractions = _retractions(versions)
     if not retractions and all(len(told) == 1 for told in versions.values()):
-        return Timeline(_in_order([Fact(tuple(e), e[0].received_at) for e in versions.values()]), ())
+        return Timeline(_in_order([_fact(told, told) for told in versions.values()]), ())
     facts: list[Fact] = []
     set_aside: list[tuple[Event, SetAside]] = []
     for identity, told in versions.items():
@@ -82,8 +84,11 @@ def _by_identity(events: Iterable[Event]) -> dict[Identity, list[Event]]:
     versions: dict[Identity, list[Event]] = {}
     for event in events:
         told = versions.setdefault((event.feed, event.identity), [])
-        if not any(_says_the_same(event, other) for other in told):
+        same = next((n for n, other in enumerate(told) if _says_the_same(event, other)), None)
+        if same is None:
             told.append(event)
+        elif event.received_at < told[same].received_at:
+            told[same] = event
     return versions
 
 
@@ -95,8 +100,9 @@ def _retractions(versions: dict[Identity, list[Event]]) -> dict[Identity, list[E
     """Retracted identity → the events that take it back."""
     found: dict[Identity, list[Event]] = {}
     for told in versions.values():
+        newest = max(map(age, told))
         for event in told:
-            if event.retracts:
+            if event.retracts and age(event) == newest:
                 found.setdefault((event.feed, event.retracts), []).append(event)
     return found
 
@@ -130,12 +136,9 @@ def _why_aside(event: Event, standing: Sequence[Event]) -> SetAside:
 def _fact(counting: list[Event], told: list[Event]) -> Fact:
     ordered = tuple(sorted(counting, key=lambda e: (e.occurred_from, e.content)))
     first = ordered[0]
-    known_at = min(
-        e.received_at
-        for e in told
-        if e.kind == first.kind and e.occurred_from == first.occurred_from
-    )
-    return Fact(ordered, known_at)
+    alike = [e for e in told if e.kind == first.kind and e.occurred_from == first.occurred_from]
+    recorded = [e.recorded_at for e in alike if e.recorded_at is not None]
+    return Fact(ordered, min(e.received_at for e in alike), min(recorded, default=None))
 
 
 def _in_order(facts: list[Fact]) -> tuple[Fact, ...]:

@@ -35,7 +35,7 @@ def verdict(
     due = clock.due_at
     if _by(clock.exempt_at, now):
         return Verdict.LATE if clock.breached_at is not None else Verdict.EXEMPT
-    if _by(clock.stopped_at, now) and not _claim_lapsed(clock, now):
+    if _by(clock.stopped_at, now) and not _claim_lapsed(clock, now) and due is not None:
         return Verdict.LATE if clock.breached_at is not None else Verdict.MET
     if due is None or not _heard(stop_feeds, trusted_until, min(due, now)):
         return Verdict.UNKNOWN

@@ -146,7 +146,7 @@ class Post:
         address = _ADDRESS.fullmatch(recipient)
         if address is None:
             return "this is not an address that can be sent to"
-        if not _allowed(address[1].lower(), self._server.allowed_domains):
+        if not is_allowed(address[1].lower(), self._server.allowed_domains):
             return "the address is in no domain that mails may go to"
         return ""
 
@@ -284,7 +284,8 @@ def _said(words: str) -> str:
     return seen[:_LONGEST_REASON]
 
 
-def _allowed(domain: str, allowed: Iterable[str]) -> bool:
+def is_allowed(domain: str, allowed: Iterable[str]) -> bool:
+    """Whether mail may go to a domain in lower case."""
     return any(
         domain.endswith(one) if one.startswith(".") else domain == one
         for one in (name.lower() for name in allowed)

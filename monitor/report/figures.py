@@ -238,7 +238,7 @@ def figures(
             stop_feeds=feeds.get((row.rule, row.rule_version), ()),
             trusted_until=trusted_until,
         )
-        if says in OPEN_VERDICTS:
+        if says in OPEN_VERDICTS and not _ended_unjudged(row, as_of):
             still_open.add(row, says)
         if row.due_at is not None and since <= row.due_at < decided_until:
             cohort.add(row, says)
@@ -253,6 +253,11 @@ def figures(
         backlog=still_open.backlog(),
         no_notice=still_open.no_notice(),
     )
+
+
+def _ended_unjudged(row: ClockRow, as_of: Instant) -> bool:
+    """Whether a duty is done and only whether in time cannot be said: it waits for nobody."""
+    return row.due_at is None and row.stopped_at is not None and row.stopped_at <= as_of
 
 
 def percentage(part: int, whole: int) -> int | None:

@@ -38,6 +38,7 @@ from monitor.worktime.limits import EventTime, due
 from monitor.worktime.zones import day_of
 
 MEASURING_FIELDS = (
+    "partner",
     "applies",
     "for_each",
     "start",

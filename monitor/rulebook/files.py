@@ -164,15 +164,15 @@ def _faults_between(pages: Pages) -> Iterator[Fault]:
     yield from _twice(pages.rules, lambda rule: (rule.id, rule.version), "rule and version")
     yield from _twice(pages.ladders, lambda ladder: ladder.id, "ladder")
     yield from _twice(pages.calendars, lambda calendar: calendar.id, "calendar")
-    for page in pages.calendars:
-        yield from _calendar_faults(page, pages)
-    for page in pages.rules:
-        yield from _rule_faults(page, pages)
+    if pages.vocabulary is not None:
+        yield from _vocabulary_faults(pages.vocabulary)
+    for calendar in pages.calendars:
+        yield from _calendar_faults(calendar, pages)
+    for rule in pages.rules:
+        yield from _rule_faults(rule, pages)
 
 
-def _twice(
-    pages: Iterable[Page[M]], key_of: Callable[[M], object], what: str
-) -> Iterator[Fault]:
+def _twice(pages: Iterable[Page[M]], key_of: Callable[[M], object], what: str) -> Iterator[Fault]:
     first: dict[object, str] = {}
     for page in pages:
         key = key_of(page.content)
@@ -220,8 +220,25 @@ def _word_faults(page: Page[Rule], vocabulary: Vocabulary) -> Iterator[Fault]:
             yield from _condition_faults(page, (part, index), condition, words)
     for index, condition in enumerate(rule.defer.when if rule.defer else ()):
         yield from _condition_faults(page, ("defer", "when", index), condition, words)
+    for name, claimed in _claimed(rule).items():
+        yield from _attribute_faults(page, ("confirm", "where", name), name, claimed, words)
     for index, condition in enumerate(rule.confirm.by if rule.confirm else ()):
         yield from _condition_faults(page, ("confirm", "by", index), condition, words)
+
+
+def _claimed(rule: Rule) -> dict[str, tuple[str, ...]]:
+    return rule.confirm.where if rule.confirm else {}
+
+
+def _vocabulary_faults(page: Page[Vocabulary]) -> Iterator[Fault]:
+    """Words that the vocabulary itself uses without defining them."""
+    vocabulary = page.content
+    for index, stage in enumerate(vocabulary.stages):
+        if stage.kind not in vocabulary.kinds:
+            yield _unknown(page, ("stages", index, "kind"), stage.kind, vocabulary.kinds)
+    marker = vocabulary.restricted_attribute
+    if marker is not None and marker not in vocabulary.attributes:
+        yield _unknown(page, ("restricted_attribute",), marker, vocabulary.attributes)
 
 
 Words = dict[str, Iterable[str] | None]

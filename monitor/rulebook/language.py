@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from monitor.worktime.limits import ClosedDayReceipt, DayEnd, Limit, parse_limit
+from monitor.worktime.limits import ClosedDayReceipt, DayEnd, Limit, Unit, parse_limit
 
 NONE = "none"
 """Written in a condition for "not said": `risk: [standard, none]`."""
@@ -64,6 +64,17 @@ WrittenLimit = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "examples": ["4h", "4 working hours", "1 working day"]}),
 ]
+
+
+def _length(limit: Limit) -> Limit:
+    if limit.unit is Unit.EVENT_TIME:
+        msg = "a time on the event says when a clock is due; a length is wanted here, such as '4h'"
+        raise ValueError(msg)
+    return limit
+
+
+WrittenLength = Annotated[WrittenLimit, AfterValidator(_length)]
+"""A limit that can be reckoned with: every one but a time on the event."""
 
 
 class Written(BaseModel):
@@ -146,7 +157,7 @@ class Deferral(Written):
     """Which decision defers telling, and for how long at most where it names no review."""
 
     when: tuple[Condition, ...] = Field(min_length=1)
-    at_most: WrittenLimit
+    at_most: WrittenLength
 
 
 class Confirmation(Written):
@@ -154,7 +165,7 @@ class Confirmation(Written):
 
     where: dict[str, OneOrMore] = Field(min_length=1)
     by: tuple[Condition, ...] = Field(min_length=1)
-    within: WrittenLimit
+    within: WrittenLength
 
 
 class Rule(Written):
@@ -210,7 +221,7 @@ _OFFSET = re.compile(r"^(?P<limit>.+?) (?P<side>before|after) due$")
 class Offset(Written):
     """A signed distance from due: `4 working hours before due`, `when due`, `1h after due`."""
 
-    limit: WrittenLimit | None
+    limit: WrittenLength | None
     """None: at due itself."""
     sign: Literal[-1, 1] = 1
 
@@ -253,7 +264,7 @@ class Rung(Written):
 class Repeat(Written):
     """Reminders after the last rung, to the roles named, until taken or `for_days` are over."""
 
-    every: WrittenLimit
+    every: WrittenLength
     tell: Name
     for_days: PositiveInt = 3
 

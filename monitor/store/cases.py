@@ -117,6 +117,8 @@ class Appended(NamedTuple):
     amended: int
     conflicting: int
     changed_cases: frozenset[int]
+    whole: Mapping[int, Sequence[Event]]
+    """New cases with all their events: nobody has to read them back."""
 
 
 def append_events(
@@ -135,7 +137,7 @@ def append_events(
     versions = _stored_versions(connection, told, cases)
     rows: list[tuple[object, ...]] = []
     counts: Counter[str] = Counter()
-    changed: set[int] = set()
+    changed: dict[int, list[Event]] = {}
     for fact, line in told:
         case_id = cases.ids[fact.reference]
         stored = versions.setdefault(_identity_told(fact), [])
@@ -145,11 +147,11 @@ def append_events(
             continue
         stored.append((case_id, version))
         rows.append(event_row(version, case_id=case_id, batch_id=batch_id, line=line))
-        changed.add(case_id)
+        changed.setdefault(case_id, []).append(version)
         if len(stored) > 1:
             for place, left in _left_behind(stored):
                 rows.append(event_row(left, case_id=place, batch_id=batch_id, line=line))
-                changed.add(place)
+                changed.setdefault(place, []).append(left)
     insert_rows(connection, event, INSERTED_EVENT_COLUMNS, rows)
     return Appended(
         new=counts["new"],
@@ -157,6 +159,7 @@ def append_events(
         amended=counts["amended"],
         conflicting=counts["conflicting"],
         changed_cases=frozenset(changed),
+        whole={case_id: events for case_id, events in changed.items() if case_id in cases.new},
     )
 
 

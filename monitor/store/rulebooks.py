@@ -76,8 +76,13 @@ def _changed_without_version(rule: Rule, before: str, digest: str) -> Fault:
     )
 
 
-def activate(connection: Connection, documents: Documents, *, actor: str, now: Instant) -> str:
-    """Accept every version and make the documents the active rulebook; returns its digest."""
+def activate(
+    connection: Connection, documents: Documents, *, actor: str, now: Instant, digest: str = ""
+) -> str:
+    """Accept every version and make the documents the active rulebook; returns its digest.
+
+    `digest`: of the rulebook as it runs, where the installation limits what these documents say.
+    """
     rows = [
         (
             rule.id,
@@ -90,7 +95,7 @@ def activate(connection: Connection, documents: Documents, *, actor: str, now: I
     ]
     columns = ("rule", "version", "measuring_digest", "content", "accepted_at")
     insert_rows(connection, rule_version, columns, rows)
-    digest = build_rulebook(documents).digest
+    digest = digest or build_rulebook(documents).digest
     connection.execute(
         insert(activation).values(
             digest=digest, documents=documents.as_json(), activated_at=now, actor=actor
