@@ -10,19 +10,21 @@ from __future__ import annotations
 import functools
 import getpass
 import json
+import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from monitor import __version__
 
 if TYPE_CHECKING:
+    from monitor.cycle import Pass
     from monitor.cycle.parts import Monitor
     from monitor.model import Instant
     from monitor.settings import Settings
@@ -103,41 +105,54 @@ def _settings(config: Path) -> Settings:
 
 @contextmanager
 def _faults_said() -> Iterator[None]:
-    """Faults of files and of the database become words and exit status 2."""
+    """Faults of files and of the database become words, one a line, and an exit status."""
+    from monitor.daemon import AnotherDaemon
     from monitor.deliver.smtp import UnsafeMailServer
     from monitor.faults import FaultsFound
-    from monitor.store.engine import WrongOwner
+    from monitor.store.engine import OperationalError, WrongOwner
     from monitor.store.schema import SchemaNotCurrent
 
     try:
         yield
     except FaultsFound as found:
-        for fault in found.faults:
-            click.echo(str(fault), err=True)
-        sys.exit(WRONG_USE)
-    except (SchemaNotCurrent, WrongOwner, UnsafeMailServer) as error:
-        click.echo(str(error), err=True)
-        sys.exit(WRONG_USE)
+        _refuse(*map(str, found.faults))
+    except (SchemaNotCurrent, WrongOwner, UnsafeMailServer, AnotherDaemon) as error:
+        _refuse(str(error))
+    except OperationalError as error:
+        why = str(error.orig or error).strip().partition("\n")[0]
+        click.echo(f"the database cannot be used now: {why}", err=True)
+        sys.exit(NEEDS_A_PERSON)
+
+
+def _refuse(*why: str) -> NoReturn:
+    for line in why:
+        click.echo(line, err=True)
+    sys.exit(WRONG_USE)
 
 
 @contextmanager
-def _monitor(config: Path, *, now: Instant, activate: bool = False) -> Iterator[Monitor]:
+def _monitor(
+    config: Path, *, now: Instant, activate: bool = False, is_service: bool = False
+) -> Iterator[Monitor]:
+    """An installation that is ready; only a service logs what goes well."""
+    from monitor.logs import configure_logs
     from monitor.wiring import ready
 
     with _faults_said():
         settings = _settings(config)
+        if is_service:
+            configure_logs(settings.service.log_format)
+        else:
+            configure_logs("text", level=logging.CRITICAL)
         yield ready(settings, now=now, actor=_actor(), activate=activate)
 
 
 def _actor() -> str:
-    return getpass.getuser()
-
-
-def _log(config: Path) -> None:
-    from monitor.logs import configure_logs
-
-    with _faults_said():
-        configure_logs(_settings(config).service.log_format)
+    """Who types: the name of the account, or its number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 # -- setting up -------------------------------------------------------------------------------
@@ -153,11 +168,12 @@ def init(folder: Path) -> None:
         try:
             install(folder)
         except AlreadyThere as there:
-            click.echo(str(there), err=True)
-            sys.exit(WRONG_USE)
+            _refuse(str(there))
+        except OSError as error:
+            _refuse(f"{error.filename or folder}: {error.strerror}")
     click.echo(f"An installation is in {folder}. Next:")
     click.echo(f"  cd {folder}")
-    click.echo("  edit config/monitor.toml, config/recipients.toml, config/partners.toml, config/feeds/")
+    click.echo("  edit monitor.toml, recipients.toml, partners.toml and feeds/, all in config/")
     click.echo("  monitor check     says what is still wrong, file by file")
     click.echo("  monitor once      one whole pass")
     click.echo("  monitor run       the daemon")
@@ -171,11 +187,8 @@ def check(config: Path) -> None:
 
     with _faults_said():
         faults = check_everything(_settings(config))
-    for fault in faults:
-        click.echo(str(fault), err=True)
     if faults:
-        click.echo(f"{len(faults)} faults.", err=True)
-        sys.exit(WRONG_USE)
+        _refuse(*map(str, faults), f"{_counted(len(faults), 'fault')}.")
     click.echo("Everything is in order.")
 
 
@@ -191,6 +204,7 @@ def migrate(config: Path, plan: bool) -> None:
     with _faults_said():
         engine = open_engine(_settings(config).database_url())
         done = waiting_migrations(engine) if plan else bring_up(engine)
+        engine.dispose()
     for revision in done:
         click.echo(f"{'would apply' if plan else 'applied'} {revision}")
     if not done:
@@ -203,18 +217,26 @@ def migrate(config: Path, plan: bool) -> None:
 @main.command()
 @with_config
 def run(config: Path) -> None:
-    """Run the daemon until it is asked to stop."""
-    import asyncio
+    """Run the daemon until it is asked to stop.
 
-    from monitor.daemon import Daemon, Pace
+    SIGTERM finishes the mail in hand; SIGHUP takes new rules and settings, or refuses them.
+    """
+    import asyncio
+    import signal
+
+    from monitor.daemon import Daemon, Pace, only_daemon
     from monitor.wiring import ready
 
-    _log(config)
+    # Until the daemon listens itself: what has changed meanwhile is read anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def again(now: Instant) -> Monitor:
         return ready(_settings(config), now=now, actor=_actor(), activate=True)
 
-    with _monitor(config, now=system_now(), activate=True) as monitor:
+    with (
+        _monitor(config, now=system_now(), activate=True, is_service=True) as monitor,
+        only_daemon(monitor.settings.path("var"), monitor.node),
+    ):
         sys.exit(asyncio.run(Daemon(monitor, pace=Pace(), reload=again).run()))
 
 
@@ -225,30 +247,38 @@ def once(config: Path, now: Instant | None) -> None:
     """One whole pass: files in, clocks, alerts, digests, mail out."""
     import asyncio
 
-    from monitor.cycle import one_pass
-
-    _log(config)
     now = system_now() if now is None else now
-    with _monitor(config, now=now, activate=True) as monitor:
-
-        async def whole() -> Any:
-            try:
-                return await one_pass(monitor, now=now)
-            finally:
-                await monitor.post.close()
-
-        done = asyncio.run(whole())
-    refused = [taken for taken in done.taken if taken.state in {"set aside", "left"}]
+    with _monitor(config, now=now, activate=True, is_service=True) as monitor:
+        done = asyncio.run(_whole_pass(monitor, now=now))
     click.echo(
-        f"{len(done.taken)} files, {sum(t.events_new for t in done.taken)} new events,"
-        f" {done.swept.clocks} clocks decided, {done.swept.alerts} alerts,"
-        f" {done.kept.digests} digests, {done.delivered.sent} mails sent"
+        f"{_counted(len(done.taken), 'file')},"
+        f" {_counted(sum(taken.events_new for taken in done.taken), 'new event')},"
+        f" {_counted(done.swept.clocks, 'clock')} decided, {_counted(done.swept.alerts, 'alert')},"
+        f" {_counted(done.kept.digests, 'digest')}, {_counted(done.delivered.sent, 'mail')} sent"
     )
+    refused = [taken for taken in done.taken if taken.state in {"set aside", "left"}]
     for taken in refused:
         click.echo(f"{taken.file}: {taken.state}: {taken.why}", err=True)
-    troubled = bool(refused or done.delivered.dead or done.delivered.retried)
     aside = sum(taken.rows_set_aside for taken in done.taken)
-    sys.exit(NEEDS_A_PERSON if troubled or aside else DONE)
+    if aside:
+        click.echo(f"{_counted(aside, 'row')} set aside: monitor quarantine list", err=True)
+    unsent = done.delivered.dead + done.delivered.retried
+    if unsent:
+        click.echo(f"{_counted(unsent, 'mail')} not taken by the mail server", err=True)
+    sys.exit(NEEDS_A_PERSON if refused or aside or unsent else DONE)
+
+
+async def _whole_pass(monitor: Monitor, *, now: Instant) -> Pass:
+    from monitor.cycle import one_pass
+
+    try:
+        return await one_pass(monitor, now=now)
+    finally:
+        await monitor.post.close()
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @main.command()
@@ -263,8 +293,7 @@ def ingest(config: Path, path: Path, feed: str) -> None:
     with _monitor(config, now=now, activate=True) as monitor:
         if feed not in monitor.feeds:
             known = ", ".join(sorted(monitor.feeds)) or "none is configured"
-            click.echo(f"there is no feed {feed!r}; known: {known}", err=True)
-            sys.exit(WRONG_USE)
+            _refuse(f"there is no feed {feed!r}; known: {known}")
         with _progress(path) as progress:
             taken = take_in_file(
                 monitor, monitor.feeds[feed], path, now=now, progress=progress, keep=True
@@ -272,9 +301,10 @@ def ingest(config: Path, path: Path, feed: str) -> None:
     click.echo(f"{taken.file}: {taken.state}{': ' + taken.why if taken.why else ''}")
     if taken.state == "done":
         click.echo(
-            f"{taken.rows} rows: {taken.events_new} new, {taken.events_known} known already,"
-            f" {taken.events_amended} amended, {taken.events_conflicting} conflicting;"
-            f" {taken.rows_set_aside} rows set aside"
+            f"{_counted(taken.rows, 'row')}; events: {taken.events_new:,} new,"
+            f" {taken.events_known:,} known already, {taken.events_amended:,} amended,"
+            f" {taken.events_conflicting:,} conflicting;"
+            f" {_counted(taken.rows_set_aside, 'row')} set aside"
         )
     troubled = taken.state in {"set aside", "left"} or taken.rows_set_aside
     sys.exit(NEEDS_A_PERSON if troubled else DONE)
@@ -317,8 +347,7 @@ def status(config: Path, as_json: bool, only: str | None) -> None:
         if as_json:
             click.echo(json.dumps(status_values(found, only), indent=2))
         else:
-            for line in status_lines(found, only, zone=monitor.zone):
-                click.echo(line)
+            click.echo("\n".join(status_lines(found, only, zone=monitor.zone)))
     notes = found.caseload_notes if only == "caseload" else found.service_faults
     sys.exit(NEEDS_A_PERSON if notes else DONE)
 
@@ -334,8 +363,8 @@ def clocks(config: Path, as_of: Instant | None, form: str) -> None:
 
     now = system_now()
     with _monitor(config, now=now) as monitor:
-        rows = clock_rows(monitor, as_of=now if as_of is None else as_of)
-        write_clocks(rows, form, sys.stdout)
+        at = now if as_of is None else as_of
+        write_clocks(clock_rows(monitor, as_of=at), form, sys.stdout, at=at, zone=monitor.zone)
 
 
 @main.command()
@@ -349,7 +378,7 @@ def explain(
 ) -> None:
     """Why the clocks of a case say what they say."""
     from monitor.cycle.explaining import explain_case
-    from monitor.terminal import explanation_lines
+    from monitor.terminal import explanation_lines, explanation_values
 
     now = system_now()
     with _monitor(config, now=now) as monitor:
@@ -360,10 +389,13 @@ def explain(
             click.echo(f"nothing is known of {reference}", err=True)
             sys.exit(NEEDS_A_PERSON)
         if as_json:
-            click.echo(json.dumps(asdict(found), indent=2, default=str))
+            click.echo(json.dumps(explanation_values(found), indent=2))
         else:
-            for line in explanation_lines(found, zone=monitor.zone):
-                click.echo(line)
+            lines = explanation_lines(found, zone=monitor.zone, title=monitor.roster.title)
+            click.echo("\n".join(lines))
+        if rule and not found.clocks:
+            click.echo(f"rule {rule} has no clock of {reference} at that time", err=True)
+            sys.exit(NEEDS_A_PERSON)
 
 
 @main.command()
@@ -386,7 +418,9 @@ def digest(
         try:
             if send:
                 queued = queue_digests(monitor, now=now, week=week, scope=scope)
-                click.echo(f"{queued} digests put into the outbox")
+                click.echo(f"{_counted(queued, 'digest')} put into the outbox")
+                if not queued:
+                    click.echo("none was due: nobody reads that scope, or it was made before")
                 return
             for made in make_digests(monitor, now=now, week=week, scope=scope):
                 if out is None:
@@ -418,8 +452,8 @@ def quarantine_list(config: Path, feed: str | None) -> None:
     with _monitor(config, now=system_now()) as monitor, reading(monitor.engine) as connection:
         rows = list_quarantine(connection, feed_name=feed)
     for row in rows:
-        place = f"{row['file_name']}:{row['line']}"
-        click.echo(f"{row['id']}  {place}  {row['field']}: {row['reason']}; expected {row['expected']}")
+        click.echo(f"{row['id']}  {row['feed']}, {row['file_name']}, line {row['line']}")
+        click.echo(f"    {row['field']}: {row['reason']}; expected {row['expected']}")
     if not rows:
         click.echo("No rows are set aside.")
 
@@ -435,8 +469,7 @@ def quarantine_show(config: Path, number: int) -> None:
     with _monitor(config, now=system_now()) as monitor, reading(monitor.engine) as connection:
         row = quarantined_row(connection, number)
     if row is None:
-        click.echo(f"there is no row {number} in quarantine", err=True)
-        sys.exit(WRONG_USE)
+        _refuse(f"there is no row {number} in quarantine: monitor quarantine list")
     click.echo(f"file      {row['file_name']} ({row['file_digest'].hex()[:16]}), line {row['line']}")
     click.echo(f"feed      {row['feed']}")
     click.echo(f"field     {row['field']}")
@@ -454,7 +487,7 @@ def quarantine_retry(config: Path) -> None:
     now = system_now()
     with _monitor(config, now=now, activate=True) as monitor:
         mended, aside = retry_quarantine(monitor, now=now)
-    click.echo(f"{mended} rows taken in, {aside} still set aside")
+    click.echo(f"{_counted(mended, 'row')} taken in, {aside:,} still set aside")
     sys.exit(NEEDS_A_PERSON if aside else DONE)
 
 
@@ -473,12 +506,15 @@ def intake_list(config: Path) -> None:
     with _monitor(config, now=system_now()) as monitor, reading(monitor.engine) as connection:
         rows = list_intakes(connection, limit=50)
     for row in rows:
+        click.echo(f"{row['id']}  {row['feed']}, {row['file_name']}: {row['state']}")
         click.echo(
-            f"{row['id']}  {row['feed']}  {row['file_name']}  {row['state']}:"
-            f" {row['rows_read']} rows, {row['events_new']} new, {row['events_known']} known already,"
-            f" {row['events_amended']} amended, {row['events_conflicting']} conflicting,"
-            f" {row['rows_set_aside']} set aside"
+            f"    {_counted(row['rows_read'], 'row')}; events: {row['events_new']:,} new,"
+            f" {row['events_known']:,} known already, {row['events_amended']:,} amended,"
+            f" {row['events_conflicting']:,} conflicting;"
+            f" {_counted(row['rows_set_aside'], 'row')} set aside"
         )
+    if not rows:
+        click.echo("No file was taken in.")
 
 
 @intake.command("undo")
@@ -495,10 +531,9 @@ def intake_undo(config: Path, number: int) -> None:
         with reading(monitor.engine) as connection:
             known = intake_by_id(connection, number)
         if known is None:
-            click.echo(f"there is no intake {number}: monitor intake list", err=True)
-            sys.exit(WRONG_USE)
+            _refuse(f"there is no intake {number}: monitor intake list")
         changed = undo_intake(monitor, number, actor=_actor(), now=now)
-    click.echo(f"intake {number} is undone; {changed} cases changed")
+    click.echo(f"intake {number} is undone; {_counted(changed, 'case')} changed")
 
 
 @main.group()
@@ -540,9 +575,12 @@ def mail_release(config: Path) -> None:
 @click.option("--seconds", type=float, default=None, help="End by itself after so long.")
 def demo(folder: Path, seconds: float | None) -> None:
     """See it work: a small force's events, real clocks, real mails to a local inbox."""
-    from monitor.demo import run_demo
-
     with _faults_said():
+        try:
+            from monitor.demo import run_demo
+        except ModuleNotFoundError as missing:
+            _refuse(
+                f"the demonstration needs {missing.name}: type"
+                " pip install 'safeguarding-timeliness-monitor[demo]'"
+            )
         sys.exit(run_demo(folder, seconds=seconds))
-
-

@@ -1,21 +1,25 @@
-"""The daemon: three loops that turn by themselves, woken by what is due.
+"""The daemon: four loops that turn by themselves, woken by what is due.
 
-What comes in: an installation. What goes out: turns of intake, sweep, delivery and upkeep until it is
-asked to stop. It decides nothing: what is due is asked of the data at every turn, so a late or
+What comes in: an installation. What goes out: turns of intake, sweep, delivery and upkeep until it
+is asked to stop. It decides nothing: what is due is asked of the data at every turn, so a late or
 doubled tick is harmless. This and the command line are the only places that ask what time it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -39,6 +43,12 @@ FAILURES_IN_A_ROW: Final = 10
 
 PAUSE_AFTER_FAILURE_SECONDS: Final = 5
 
+LONGEST_TURN_SECONDS: Final = 600
+"""A loop that is in one turn for longer stands still: the watchdog is not fed."""
+
+RECORD_SECONDS: Final = 20
+"""A turn that went as the one before is recorded only so often: an idle disk should rest."""
+
 
 def system_now() -> Instant:
     """What time it is, in microseconds UTC."""
@@ -47,8 +57,7 @@ def system_now() -> Instant:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How the monitor's time runs: as the system's, or for a demonstration faster until it has
-    caught up with the present."""
+    """How the monitor's time runs: as the system's, or faster until it has caught up with it."""
 
     began_at: Instant = 0
     """System time at which it began."""
@@ -79,6 +88,32 @@ class Pace:
         return max(0.0, (instant - self.now()) / speed / SECOND)
 
 
+class AnotherDaemon(Exception):
+    """One runs in this installation already, under the same name."""
+
+
+@contextmanager
+def only_daemon(folder: Path, node: str) -> Iterator[None]:
+    """Keep a second daemon of one name out: it would take over the first one's mails.
+
+    The lock ends with the process, however that ends. Raises AnotherDaemon.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / f"daemon-{quote(node, safe='')}.lock").open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = (
+                f"a daemon named {node} runs here already; another node needs its own service.node"
+            )
+            raise AnotherDaemon(msg) from None
+        yield
+
+
+class RulesRefused(Exception):
+    """The rules folder cannot be in force; what is in force goes on."""
+
+
 @dataclass
 class Loop:
     """One stage, turned again and again."""
@@ -87,7 +122,17 @@ class Loop:
     turn: Callable[[Instant], Awaitable[str]]
     """Does the work for one instant and says in a word how it went."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    turning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held during a turn."""
+    since: float | None = None
+    """When the turn in hand began, on the machine's own steady count of seconds."""
     failures: int = 0
+    recorded: tuple[str, float] = ("", 0.0)
+    """The outcome last recorded, and when."""
+
+    async def awake(self) -> None:
+        """Go round now. A coroutine, since the scheduler would call a plain function in a thread."""
+        self.wake.set()
 
 
 class Daemon:
@@ -100,6 +145,8 @@ class Daemon:
         self.monitor = monitor
         self.pace = pace
         self._reload = reload
+        self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[None]] = set()
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._stop = asyncio.Event()
         self._failed = False
@@ -112,17 +159,19 @@ class Daemon:
     async def run(self) -> int:
         """Turn until a signal asks to stop; returns the exit status."""
         self._listen()
-        self._start_ticking()
         with writing(self.monitor.engine) as connection:
             outbox.release_leases(connection, self.monitor.node)
+        self._start_ticking()
         log.info("daemon_started", node=self.monitor.node, rules=self.monitor.rulebook.digest[:12])
         notify_supervisor("READY=1")
         try:
             await asyncio.gather(*(self._keep_turning(loop) for loop in self.loops))
         finally:
             self._scheduler.shutdown(wait=False)
+            for reload in self._reloads:
+                reload.cancel()
             await self.monitor.post.close()
-        log.info("daemon_stopped")
+        log.info("daemon_stopped", failed=self._failed)
         return 1 if self._failed else 0
 
     def stop(self) -> None:
@@ -140,9 +189,15 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         if self._reload is not None:
-            loop.add_signal_handler(signal.SIGHUP, self._schedule_reload)
+            loop.add_signal_handler(signal.SIGHUP, self._schedule_reload, self._reload)
 
     def _start_ticking(self) -> None:
+        self._set_ticks()
+        self._scheduler.start()
+        for loop in self.loops:
+            loop.wake.set()
+
+    def _set_ticks(self) -> None:
         """A tick only wakes a loop: a lost or doubled one changes nothing but when it looks."""
         settings = self.monitor.settings
         periods = (
@@ -153,18 +208,25 @@ class Daemon:
         )
         for loop, seconds in periods:
             self._scheduler.add_job(
-                loop.wake.set, "interval", seconds=seconds, id=f"poll {loop.name}", **_NEVER_LOST
+                loop.awake,
+                "interval",
+                seconds=seconds,
+                id=f"poll {loop.name}",
+                replace_existing=True,
+                **_NEVER_LOST,
             )
-            loop.wake.set()
-        self._scheduler.start()
 
-    def _wake_at(self, loop: Loop, instant: Instant | None) -> None:
-        """Wake a loop when the next thing is due, in place of any earlier appointment."""
-        if instant is None or self._stop.is_set():
+    def _wake_at(self, loop: Loop, instant: Instant | None, *, after: Instant) -> None:
+        """Wake a loop when the next thing is due, in place of any earlier appointment.
+
+        What was due at the turn that has just ended and is waiting still (mail that is held, a
+        lease of another node) is left to the poll: waking at once would never end.
+        """
+        if instant is None or instant <= after or self._stop.is_set():
             return
         wait = timedelta(seconds=min(self.pace.seconds_until(instant), SAFETY_POLL_SECONDS))
         self._scheduler.add_job(
-            loop.wake.set,
+            loop.awake,
             "date",
             run_date=datetime.now(UTC) + wait,
             id=f"due {loop.name}",
@@ -178,39 +240,58 @@ class Daemon:
             if self._stop.is_set():
                 return
             loop.wake.clear()
-            await self._turn(loop)
+            async with loop.turning:
+                await self._turn(loop)
+            self._feed_watchdog()
+            if loop.failures:
+                await self._pause_or_end(loop)
 
     async def _turn(self, loop: Loop) -> None:
-        """One turn, whatever comes of it; many failures in a row end the process."""
+        """One turn, whatever comes of it."""
         now = self.pace.now()
+        loop.since = time.monotonic()
         try:
             outcome = await loop.turn(now)
             loop.failures = 0
-        except Exception as error:  # noqa: BLE001 - logged, shown in status, and ends us if it stays
+        except Exception as error:
             loop.failures += 1
             outcome = f"failed: {type(error).__name__}"
             log.exception("turn_failed", loop=loop.name, in_a_row=loop.failures)
-            await self._pause_or_end(loop)
-        await asyncio.to_thread(self._record_turn, loop, outcome, now)
-        if not any(each.failures for each in self.loops):
-            notify_supervisor("WATCHDOG=1")
+        loop.since = None
+        await self._record(loop, outcome, now)
 
     async def _pause_or_end(self, loop: Loop) -> None:
+        """Many failures in a row end the process: its supervisor starts it anew."""
         if loop.failures >= FAILURES_IN_A_ROW:
             self._failed = True
             self.stop()
             return
-        await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), PAUSE_AFTER_FAILURE_SECONDS)
         loop.wake.set()
 
-    def _record_turn(self, loop: Loop, outcome: str, now: Instant) -> None:
+    def _feed_watchdog(self) -> None:
+        """Only progress feeds it: no loop fails, and none is in one turn for too long."""
+        longest = time.monotonic() - LONGEST_TURN_SECONDS
+        if any(each.failures or (each.since or longest) < longest for each in self.loops):
+            return
+        notify_supervisor("WATCHDOG=1")
+
+    async def _record(self, loop: Loop, outcome: str, now: Instant) -> None:
+        before, at = loop.recorded
+        if outcome == before and time.monotonic() - at < RECORD_SECONDS:
+            return
+        loop.recorded = (outcome, time.monotonic())
+        await asyncio.to_thread(self._write_turn, loop.name, outcome, now)
+
+    def _write_turn(self, name: str, outcome: str, now: Instant) -> None:
         try:
             with writing(self.monitor.engine) as connection:
                 actions.record_turn(
-                    connection, node=self.monitor.node, loop=loop.name, outcome=outcome, now=now
+                    connection, node=self.monitor.node, loop=name, outcome=outcome, now=now
                 )
-        except Exception:  # noqa: BLE001 - a database that is away is told by the turns themselves
-            log.exception("turn_not_recorded", loop=loop.name)
+        except Exception:
+            log.exception("turn_not_recorded", loop=name)
 
     # -- turns --------------------------------------------------------------------------------
 
@@ -223,14 +304,16 @@ class Daemon:
 
     async def _sweep(self, now: Instant) -> str:
         swept = await asyncio.to_thread(sweep, self.monitor, now=now)
-        self._wake_at(self.sweep, await asyncio.to_thread(next_sweep_at, self.monitor))
+        upcoming = await asyncio.to_thread(next_sweep_at, self.monitor)
+        self._wake_at(self.sweep, upcoming, after=now)
         if swept.alerts:
             self.delivery.wake.set()
         return f"{swept.clocks} clocks, {swept.alerts} alerts"
 
     async def _deliver(self, now: Instant) -> str:
         delivered = await deliver(self.monitor, now=now)
-        self._wake_at(self.delivery, await asyncio.to_thread(next_delivery_at, self.monitor))
+        upcoming = await asyncio.to_thread(next_delivery_at, self.monitor)
+        self._wake_at(self.delivery, upcoming, after=now)
         return "held" if delivered.held else f"{delivered.sent} sent, {delivered.retried} retried"
 
     async def _keep_up(self, now: Instant) -> str:
@@ -241,22 +324,41 @@ class Daemon:
 
     # -- reloading ----------------------------------------------------------------------------
 
-    def _schedule_reload(self) -> None:
-        self._reloading = asyncio.ensure_future(self._reload_now())
+    def _schedule_reload(self, read: Callable[[Instant], Monitor]) -> None:
+        task = asyncio.ensure_future(self._reload_now(read))
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
 
-    async def _reload_now(self) -> None:
+    async def _reload_now(self, read: Callable[[Instant], Monitor]) -> None:
         """Take new rules and settings into force, or keep the old ones and say why."""
-        assert self._reload is not None
-        try:
-            fresh = await asyncio.to_thread(self._reload, self.pace.now())
-        except Exception as error:  # noqa: BLE001 - a fault in a file must not end the service
-            log.error("reload_refused", why=str(error))
-            return
-        old, self.monitor = self.monitor, fresh
-        await old.post.close()
-        log.info("reloaded", rules=fresh.rulebook.digest[:12])
+        async with self._reloading:
+            try:
+                fresh = await asyncio.to_thread(_read_again, read, self.pace.now())
+            except Exception as error:  # noqa: BLE001 - a fault in a file must not end the service
+                log.error("reload_refused", why=str(error))  # noqa: TRY400 - the reason is enough
+                return
+            await self._change_over(fresh)
+            log.info("reloaded", rules=fresh.rulebook.digest[:12])
+
+    async def _change_over(self, fresh: Monitor) -> None:
+        """New turns work with the new parts; the old ones are closed when no turn holds them."""
+        old, self.monitor = self.monitor, replace(fresh, stopping=self.monitor.stopping)
+        self._set_ticks()
         for loop in self.loops:
             loop.wake.set()
+        for loop in self.loops:
+            async with loop.turning:
+                pass
+        await old.post.close()
+        old.engine.dispose()
+
+
+def _read_again(read: Callable[[Instant], Monitor], now: Instant) -> Monitor:
+    fresh = read(now)
+    if fresh.rulebook_fault:
+        fresh.engine.dispose()
+        raise RulesRefused(fresh.rulebook_fault)
+    return fresh
 
 
 _NEVER_LOST: Final[dict[str, Any]] = {
@@ -274,5 +376,8 @@ def notify_supervisor(state: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+    with (
+        suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel,
+    ):
         channel.sendto(state.encode(), address)

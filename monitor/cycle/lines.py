@@ -80,7 +80,7 @@ class CaseFile:
             ring=self._routes(clock, now=now),
             cannot_route=self._cannot_route(clock),
             mend=f"Record the {_responsible(rule.partner)} responsible" if clock.cannot_route else "",
-            risk=self._word("risks", clock.risk),
+            risk=clock.risk,
             concern=self._word("categories", clock.category),
             raised=_raised(clock),
             stages=self._stages(clock),

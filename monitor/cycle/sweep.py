@@ -65,14 +65,17 @@ def _decide_all(
 ) -> int:
     """Read, decide, write. What nobody was told yet is cancelled before it is decided who was."""
     now = circumstances.now
+    succeeded = _with_successors(connection, due)
     said = _said_about(connection, due)
     needless = [
-        alert for kept in due for alert in unsaid(kept, said.get(kept.id, []), now=now)
+        alert
+        for kept in due
+        if kept.id not in succeeded
+        for alert in unsaid(kept, said.get(kept.id, []), now=now)
     ]
     if needless:
         alerts.cancel_unattempted(connection, needless)
         said = _said_about(connection, due)
-    succeeded = _with_successors(connection, due)
     queued = 0
     for kept in due:
         decision = decide(
@@ -90,14 +93,17 @@ def _decide_all(
 def _said_about(
     connection: Connection, due: Iterable[KeptClock]
 ) -> dict[int, list[SaidAlert]]:
-    """Clock → what was said about it and about those whose place it took."""
+    """Clock → what was said about it and about those whose place it took, oldest first."""
     due = list(due)
     ids = {kept.id for kept in due} | {earlier for kept in due for earlier in kept.inherits}
     by_clock: dict[int, list[SaidAlert]] = {}
     for told in alerts.said_about(connection, ids):
         by_clock.setdefault(told.alert.clock_id, []).append(told)
     return {
-        kept.id: [told for id_ in (*kept.inherits, kept.id) for told in by_clock.get(id_, [])]
+        kept.id: sorted(
+            (told for id_ in (*kept.inherits, kept.id) for told in by_clock.get(id_, ())),
+            key=lambda told: told.id,
+        )
         for kept in due
     }
 

@@ -9,7 +9,8 @@ A clock's decision, in this order:
 2. so is what was said of a clock that turns out not to be due yet, and a new episode begins;
 3. a warning that lies ahead again begins a new episode;
 4. steps whose time has come are told: each person once, at the highest of those that person holds;
-5. the first step above due waits for the feeds that would show a stop, as long as they may be late.
+5. the first step above due waits for the feeds that would show a stop, as long as they may be late;
+6. a claim that was not confirmed in time is told to all from whom the alert was withdrawn.
 """
 
 from __future__ import annotations
@@ -42,6 +43,14 @@ more people of something unconfirmed than to keep quiet."""
 SLOW_TO_TELL: Final[Duration] = 5 * MINUTE
 """A step told later than this says why."""
 
+# What an alert's reason may say beside what it is; a mail finds its sentences by these.
+UNCONFIRMED: Final = "unconfirmed"
+LEARNT_LATE: Final = "learnt after it was due"
+CLAIM_LAPSED: Final = "a claim was not confirmed"
+WAITED_FOR_DUTY: Final = "waited for duty hours"
+WAS_DEFERRED: Final = "was deferred"
+TOLD_LATE: Final = "told later than planned"
+
 NOT_YET_DUE = frozenset({Verdict.RUNNING, Verdict.DUE_SOON})
 IN_TIME_OR_NOT_OWED = frozenset({Verdict.MET, Verdict.EXEMPT, Verdict.VOID, Verdict.SUPERSEDED})
 CLOSED = IN_TIME_OR_NOT_OWED | {Verdict.LATE}
@@ -61,8 +70,6 @@ class Decision:
 
     clock: KeptClock
     alerts: tuple[Alert, ...] = ()
-    cancelled: tuple[int, ...] = ()
-    """Alerts that nobody was told yet and nobody needs to be."""
     why: str
 
 
@@ -77,9 +84,18 @@ class Circumstances:
 
 
 def unsaid(kept: KeptClock, said: Sequence[SaidAlert], *, now: Instant) -> list[int]:
-    """Alerts of this episode that were decided and that nobody needs any more."""
+    """Alerts about this very clock that were decided and that nobody needs any more.
+
+    Those of a clock whose place another took are told of that one: ask for no such clock.
+    """
     says = verdict(kept.clock, now=now)
-    told = [alert for alert in _told(kept, said) if alert.state != "cancelled"]
+    told = [
+        alert
+        for alert in said
+        if alert.alert.clock_id == kept.id
+        and alert.alert.kind is not AlertKind.WITHDRAWAL
+        and alert.state != "cancelled"
+    ]
     if says in CLOSED:
         return [alert.id for alert in told]
     if says in NOT_YET_DUE:
@@ -96,65 +112,81 @@ def decide(
 ) -> Decision:
     """The decision for one clock.
 
-    `said`: about it and the clocks whose place it took, after what `unsaid` names was cancelled
-    where nobody had been told yet. `has_successor`: another clock took its place, and what was said
-    of this one with it.
+    `said`: about it and the clocks whose place it took, oldest first, after what `unsaid` names was
+    cancelled where nobody had been told yet. `has_successor`: another clock took its place, and
+    what was said of this one with it.
     """
     now = circumstances.now
     duty = circumstances.rulebook.duty(kept.clock.key.rule, kept.clock.rule_version)
     says = verdict(kept.clock, now=now)
-    told = _told(kept, said)
     if says in CLOSED:
-        false = [] if has_successor or says is Verdict.LATE else _told_as_overdue(told)
-        return _closed(kept, false, says, now=now)
+        false = [] if has_successor or says is Verdict.LATE else told_as_overdue(said)
+        return _closed(kept, said, false, says, now=now)
     if kept.clock.regraded_at is not None:
         return Decision(clock=_resting(kept), why="the case has left the rule")
-    if says in NOT_YET_DUE and _told_as_overdue(told, also_cancelled=True):
-        false = _told_as_overdue(told)
+    decided = agenda(kept.clock, duty)[: kept.steps_done]
+    if says in NOT_YET_DUE and _any_above(decided):
         return Decision(
             clock=_next_episode(kept, duty),
-            alerts=tuple(_withdrawals(kept, false, says, now=now)),
+            alerts=tuple(_withdrawals(kept, told_as_overdue(said), says, now=now)),
             why="its time moved ahead",
         )
-    if _warns_again(told, agenda(kept.clock, duty), now=now):
+    if _warns_again(decided, now=now):
         kept = replace(kept, episode=kept.episode + 1, steps_done=0)
-    return _tell(kept, duty, circumstances)
+    return _tell(kept, duty, said, circumstances)
 
 
-def _told(kept: KeptClock, said: Sequence[SaidAlert]) -> list[SaidAlert]:
-    """What was said in this episode, about this clock or in its place before."""
-    return [
-        told
-        for told in said
-        if told.alert.kind is not AlertKind.WITHDRAWAL and told.alert.episode == kept.episode
-    ]
+def told_as_overdue(said: Sequence[SaidAlert]) -> list[SaidAlert]:
+    """Alerts that said a clock is overdue, that somebody may have read, and that stand.
+
+    `said`: oldest first. A warning said nothing that can turn out false. Whoever got a withdrawal
+    after an alert holds it no more, whichever clock either was about.
+    """
+    standing: list[SaidAlert] = []
+    for told in said:
+        if told.alert.kind is AlertKind.WITHDRAWAL:
+            standing = [one for one in standing if one.alert.recipient != told.alert.recipient]
+        elif told.alert.kind is AlertKind.OVERDUE and told.attempted:
+            standing.append(told)
+    return standing
 
 
-def _told_as_overdue(
-    told: Sequence[SaidAlert], *, also_cancelled: bool = False
-) -> list[SaidAlert]:
-    """Alerts that said a clock is overdue; a warning said nothing that can turn out false."""
-    return [
-        alert
-        for alert in told
-        if alert.alert.kind is AlertKind.OVERDUE
-        and (also_cancelled or alert.state != "cancelled")
-    ]
+def _any_above(decided: Sequence[Step]) -> bool:
+    """Whether a step above due is among those decided."""
+    return any(step.kind is AlertKind.OVERDUE and step.at is not None for step in decided)
 
 
 # -- 1, 2: taking back ------------------------------------------------------------------------
 
 
 def _closed(
-    kept: KeptClock, false: Sequence[SaidAlert], says: Verdict, *, now: Instant
+    kept: KeptClock,
+    said: Sequence[SaidAlert],
+    false: Sequence[SaidAlert],
+    says: Verdict,
+    *,
+    now: Instant,
 ) -> Decision:
-    """A clock that some fact ended: what was said falsely is withdrawn, and it rests."""
+    """A clock that some fact ended: what was said falsely is withdrawn, and it rests.
+
+    Where something was taken back or never sent, a new episode begins: if the clock opens again,
+    whoever was to be told is told then.
+    """
     alerts = tuple(_withdrawals(kept, false, says, now=now))
-    episode = kept.episode + 1 if alerts else kept.episode
-    rested = replace(_resting(kept), episode=episode, steps_done=0 if alerts else kept.steps_done)
+    rested = _resting(kept)
+    if alerts or _was_cancelled(kept, said):
+        rested = replace(rested, episode=kept.episode + 1, steps_done=0)
     if kept.clock.confirm_by is not None and says is Verdict.MET:
         rested = replace(rested, next_action_at=kept.clock.confirm_by + 1)
     return Decision(clock=rested, alerts=alerts, why=f"it is {says}")
+
+
+def _was_cancelled(kept: KeptClock, said: Sequence[SaidAlert]) -> bool:
+    """Whether something decided in this episode was never sent to the person it was for."""
+    return any(
+        told.state == "cancelled" and told.alert.recipient and told.alert.episode == kept.episode
+        for told in said
+    )
 
 
 def _withdrawals(
@@ -192,18 +224,20 @@ def _resting(kept: KeptClock) -> KeptClock:
 # -- 3: warning again -------------------------------------------------------------------------
 
 
-def _warns_again(told: Sequence[SaidAlert], steps: Sequence[Step], *, now: Instant) -> bool:
-    """Whether a warning was told whose instant lies ahead again, and nothing above it."""
-    if _told_as_overdue(told, also_cancelled=True):
-        return False
-    ahead = {step.rung for step in steps if step.at is not None and step.at > now}
-    return any(alert.alert.rung in ahead for alert in told)
+def _warns_again(decided: Sequence[Step], *, now: Instant) -> bool:
+    """Whether a warning was decided whose instant lies ahead again."""
+    return any(
+        step.kind is AlertKind.WARNING and step.at is not None and step.at > now
+        for step in decided
+    )
 
 
 # -- 4, 5: telling ----------------------------------------------------------------------------
 
 
-def _tell(kept: KeptClock, duty: Duty, circumstances: Circumstances) -> Decision:
+def _tell(
+    kept: KeptClock, duty: Duty, said: Sequence[SaidAlert], circumstances: Circumstances
+) -> Decision:
     now = circumstances.now
     steps = agenda(kept.clock, duty)
     due = _steps_due(kept, steps, now=now)
@@ -217,12 +251,14 @@ def _tell(kept: KeptClock, duty: Duty, circumstances: Circumstances) -> Decision
         if isinstance(outcome, WaitUntil):
             wait_until = outcome.instant
             break
-        alerts |= {alert.recipient: alert for alert in outcome}
+        if step.kind is AlertKind.OVERDUE and not _any_above(steps[:decided]):
+            alerts |= {alert.recipient: alert for alert in _told_again(kept, step, said, now=now)}
+        alerts |= {alert.recipient or step.rung: alert for alert in outcome}
         decided = position + 1
     moved = replace(kept, steps_done=decided, waits_for="")
     at = next_step_at(moved.clock, steps, decided)
     if wait_until is not None:
-        moved, at, why = moved, wait_until, "waits for duty hours"
+        at, why = wait_until, "waits for duty hours"
     elif waiting is not None and waiting.until is not None:
         moved, at = replace(moved, waits_for=waiting.feed), waiting.until
         why = f"waits for {waiting.feed}"
@@ -233,6 +269,28 @@ def _tell(kept: KeptClock, duty: Duty, circumstances: Circumstances) -> Decision
         alerts=tuple(_only_highest(alerts, kept, now=now)),
         why=why,
     )
+
+
+def _told_again(
+    kept: KeptClock, step: Step, said: Sequence[SaidAlert], *, now: Instant
+) -> list[Alert]:
+    """To all from whom an alert was withdrawn on the strength of a claim that then lapsed."""
+    if not _claim_lapsed(kept, now=now):
+        return []
+    withdrawn = [
+        told.alert
+        for told in said
+        if told.alert.kind is AlertKind.WITHDRAWAL and told.alert.episode == kept.episode - 1
+    ]
+    reason = f"overdue; {CLAIM_LAPSED}"
+    return [
+        _alert(kept, step, told.recipient, told.role, told.role, reason, now=now)
+        for told in withdrawn
+    ]
+
+
+def _claim_lapsed(kept: KeptClock, *, now: Instant) -> bool:
+    return kept.clock.confirm_by is not None and now > kept.clock.confirm_by
 
 
 def _steps_due(
@@ -267,20 +325,22 @@ def _waiting_for_feed(
     """Whether a stop may have happened that a feed had no time to tell.
 
     The first step above due waits as long as the feed may be late, and then goes out unconfirmed;
-    the higher ones wait longer, because they reach more people.
+    the higher ones wait longer, because they reach more people. A clock learnt of after due waits
+    for its feeds to be heard after that: while a history is read, what stopped it may come next.
     """
-    due_at = kept.clock.due_at
     above = [position for position, step in due if step.kind is AlertKind.OVERDUE]
-    if due_at is None or not above:
+    if kept.clock.due_at is None or not above:
         return None
-    unheard = _unheard(duty.rule.stop_feeds, due_at, circumstances.feeds)
+    silent_from = max(kept.clock.due_at, kept.clock.confirm_by or 0)
+    unheard = _unheard(duty.rule.stop_feeds, silent_from, kept.clock.known_at, circumstances.feeds)
     if not unheard:
         return None
-    first_at = due_at + max(circumstances.feeds[feed].lag for feed in unheard)
-    higher_at = max(first_at, due_at + HIGHER_RUNGS_WAIT_AT_MOST)
+    silent_from = max(silent_from, kept.clock.known_at)
+    first_at = silent_from + max(circumstances.feeds[feed].lag for feed in unheard)
+    higher_at = max(first_at, silent_from + HIGHER_RUNGS_WAIT_AT_MOST)
     if circumstances.now >= higher_at:
         return _Waiting(unheard[0], list(due), None)
-    if _was_above(kept, duty):
+    if _any_above(agenda(kept.clock, duty)[: kept.steps_done]):
         return _Waiting(unheard[0], [], higher_at)
     if circumstances.now < first_at:
         before = [(position, step) for position, step in due if position < above[0]]
@@ -289,21 +349,24 @@ def _waiting_for_feed(
     return _Waiting(unheard[0], up_to_first, higher_at if len(up_to_first) < len(due) else None)
 
 
-def _was_above(kept: KeptClock, duty: Duty) -> bool:
-    steps = agenda(kept.clock, duty)[: kept.steps_done]
-    return any(step.kind is AlertKind.OVERDUE and step.at is not None for step in steps)
-
-
 def _unheard(
-    stop_feeds: Collection[str], due_at: Instant, feeds: Mapping[str, FeedHeard]
+    stop_feeds: Collection[str],
+    due_at: Instant,
+    known_at: Instant,
+    feeds: Mapping[str, FeedHeard],
 ) -> list[str]:
-    """Feeds that could show a stop and were not heard since due; a feed unknown here is no reason
-    to wait."""
+    """Feeds that could show a stop and were not heard since due, or since the clock was known; a
+    feed unknown here is no reason to wait."""
     known = [(name, feeds[name]) for name in stop_feeds if name in feeds]
     return [
         name
         for name, feed in known
-        if feed.lag and (feed.last_heard_at is None or feed.last_heard_at <= due_at)
+        if feed.lag
+        and (
+            feed.last_heard_at is None
+            or feed.last_heard_at <= due_at
+            or feed.last_heard_at < known_at
+        )
     ]
 
 
@@ -322,7 +385,7 @@ def _alert_for(
     reach = roster.reach(role, place, at=now, wakes=duty.rule.wakes)
     if isinstance(reach, WaitUntil):
         return reach
-    reason = _reason(kept, step, waiting, circumstances)
+    reason = _reason(kept, step, role, place, duty, waiting, circumstances)
     if isinstance(reach, Reached):
         told = f"{reason}; {reach.why}" if reach.why else reason
         return [_alert(kept, step, reach.address, reach.role, role, told, now=now)]
@@ -370,23 +433,37 @@ def _holder(kept: KeptClock, circumstances: Circumstances) -> str:
 
 
 def _reason(
-    kept: KeptClock, step: Step, waiting: _Waiting | None, circumstances: Circumstances
+    kept: KeptClock,
+    step: Step,
+    role: str,
+    place: Whereabouts,
+    duty: Duty,
+    waiting: _Waiting | None,
+    circumstances: Circumstances,
 ) -> str:
-    """Why this is told now, in a few words."""
+    """Why this is told, and why now, in a few words."""
     clock, now = kept.clock, circumstances.now
     if step.kind is AlertKind.CANNOT_ROUTE:
         return "cannot route"
     if step.kind is AlertKind.WARNING:
         return "due soon"
-    said = "overdue"
+    said = ["overdue"]
     if waiting is not None:
-        return f"{said}; unconfirmed: {waiting.feed} not heard since due"
-    if clock.due_at is not None and clock.known_at > clock.due_at:
-        return f"{said}; learnt after it was due"
+        said.append(f"{UNCONFIRMED}: {waiting.feed} not heard since due")
+    if _claim_lapsed(kept, now=now):
+        said.append(CLAIM_LAPSED)
+    elif clock.due_at is not None and clock.known_at > clock.due_at:
+        said.append(LEARNT_LATE)
     assert step.at is not None
-    if now - step.at > SLOW_TO_TELL and step.repeat == 0:
-        return f"{said}; told later than planned"
-    return said
+    if step.repeat == 0 and now - step.at > SLOW_TO_TELL and waiting is None:
+        off_duty = circumstances.roster.reach(role, place, at=step.at, wakes=duty.rule.wakes)
+        if after_hold(clock, step.at) > step.at:
+            said.append(WAS_DEFERRED)
+        elif isinstance(off_duty, WaitUntil):
+            said.append(WAITED_FOR_DUTY)
+        elif len(said) == 1:
+            said.append(TOLD_LATE)
+    return "; ".join(said)
 
 
 def _only_highest(
@@ -399,4 +476,4 @@ def _only_highest(
     ]
 
 
-__all__ = ["Circumstances", "Decision", "FeedHeard", "Nobody", "decide", "unsaid"]
+__all__ = ["Circumstances", "Decision", "FeedHeard", "Nobody", "decide", "told_as_overdue", "unsaid"]

@@ -67,14 +67,14 @@ WrittenLimit = Annotated[
 
 
 def _length(limit: Limit) -> Limit:
-    if limit.unit is Unit.EVENT_TIME:
-        msg = "a time on the event says when a clock is due; a length is wanted here, such as '4h'"
+    if limit.unit in (Unit.EVENT_TIME, Unit.NEXT_OPENING):
+        msg = f"a {limit} says when a clock is due; a length is wanted here, such as '4h'"
         raise ValueError(msg)
     return limit
 
 
 WrittenLength = Annotated[WrittenLimit, AfterValidator(_length)]
-"""A limit that can be reckoned with: every one but a time on the event."""
+"""A limit that can be reckoned with: neither a time on the event nor the next opening."""
 
 
 class Written(BaseModel):

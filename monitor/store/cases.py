@@ -59,10 +59,10 @@ def lock_cases(connection: Connection, references: Collection[str]) -> LockedCas
     Whoever stores an event names in `references` its case and the one it links: then everything
     that a fold of it will touch is locked from the start, and in one order.
     """
-    before = _ids_of(connection, references)
+    before = known_ids(connection, references)
     unknown = sorted(set(references) - before.keys())
     added = insert_rows(connection, case_, ("reference",), [(each,) for each in unknown])
-    ids = before | _ids_of(connection, unknown) if unknown else before
+    ids = before | known_ids(connection, unknown) if unknown else before
     lock_linked(connection, ids.values())
     # Where another was first with one of them, which ones are new cannot be told apart.
     new = frozenset(ids[each] for each in unknown) if added == len(unknown) else frozenset()
@@ -93,7 +93,8 @@ def _lock(connection: Connection, case_ids: Collection[int]) -> None:
         connection.execute(asked.where(case_.c.id.in_(ids))).all()
 
 
-def _ids_of(connection: Connection, references: Collection[str]) -> dict[str, int]:
+def known_ids(connection: Connection, references: Collection[str]) -> dict[str, int]:
+    """Reference → its own case, for those that exist."""
     asked = select(case_.c.reference, case_.c.id)
     return {
         reference: case_id

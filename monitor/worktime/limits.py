@@ -31,6 +31,7 @@ class Unit(StrEnum):
     WORKING_DAYS = "working days"
     CALENDAR_DAYS = "calendar days"
     EVENT_TIME = "time on the event"
+    NEXT_OPENING = "next opening"
 
 
 class DayEnd(StrEnum):
@@ -95,6 +96,24 @@ class EventTime(Limit):
         return self.unit.value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextOpening(Limit):
+    """No length at all: due when the calendar next opens, be it later on the same day.
+
+    "Before the start of the next school day", as Operation Encompass schemes put it.
+    """
+
+    amount: int = field(default=0, init=False)
+    unit: Unit = field(default=Unit.NEXT_OPENING, init=False)
+
+    def __neg__(self) -> Limit:
+        msg = "the next opening has no length to reach back over"
+        raise ValueError(msg)
+
+    def __str__(self) -> str:
+        return self.unit.value
+
+
 _TIMES: Final = frozenset({Unit.ELAPSED, Unit.WORKING_TIME})
 _NOUNS: Final[dict[str, tuple[Duration, str]]] = {
     "hour": (HOUR, "h"),
@@ -104,7 +123,8 @@ _NOUNS: Final[dict[str, tuple[Duration, str]]] = {
 """What one of it is, and how elapsed time is written short; the greatest first."""
 
 _FORMS: Final = (
-    "20s, 45 min, 4h, 4 working hours, 1 working day, 90 calendar days, time on the event"
+    "20s, 45 min, 4h, 4 working hours, 1 working day, 90 calendar days, next opening,"
+    " time on the event"
 )
 _WRITTEN: Final = re.compile(
     r"""(?P<number>[0-9]{1,6})\s*
@@ -120,6 +140,8 @@ def parse_limit(text: str) -> Limit:
     """Read a limit as rules write it; ValueError lists the accepted forms."""
     if text == Unit.EVENT_TIME:
         return EventTime()
+    if text == Unit.NEXT_OPENING:
+        return NextOpening()
     found = _WRITTEN.fullmatch(text.strip())
     if found is None or not int(found["number"]):
         msg = f"{text!r} is not a limit: expected a whole number from 1 to 999999, as in {_FORMS}"
@@ -151,6 +173,8 @@ def due(
     """
     if limit.unit in _TIMES:
         return shift(start, limit, calendar)
+    if limit.unit is Unit.NEXT_OPENING:
+        return _next_opening(start, calendar)
     if day_end is None:
         day_end = _USUAL_DAY_END.get(limit.unit)
     if receipt is ClosedDayReceipt.THAT_DATE and day_end is DayEnd.SAME_TIME:
@@ -196,8 +220,16 @@ def _days_after(day: date, limit: Limit, calendar: Calendar) -> date:
         return calendar.working_day_after(day, limit.amount)
     if limit.unit is Unit.CALENDAR_DAYS:
         return day + timedelta(days=limit.amount)
-    msg = "a time on the event is read from the event, not reckoned"
+    msg = f"a {limit.unit} is no length that can be reckoned with"
     raise ValueError(msg)
+
+
+def _next_opening(start: Instant, calendar: Calendar) -> Instant:
+    """The first opening of a working day that lies after an instant."""
+    day = day_of(start, calendar.zone)
+    if calendar.is_working_day(day) and (opening := calendar.opening(day)) > start:
+        return opening
+    return calendar.opening(calendar.working_day_after(day, 1))
 
 
 def _ending(day: date, calendar: Calendar, day_end: DayEnd | None) -> Instant:

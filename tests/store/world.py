@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from hashlib import blake2b
+from itertools import count
 from typing import Any
 
-from monitor.model import DAY, HOUR, Event, Instant
+from monitor.assess.assess import assess_cases
+from monitor.model import DAY, HOUR, ClockKey, Event, Instant, KeptClock
 from monitor.rulebook.book import Documents, Rulebook, build_rulebook
 from monitor.rulebook.language import Ladder, Rule, Vocabulary, WrittenCalendar
+from monitor.store import cases, clocks, intakes
+from monitor.store.engine import Connection, Engine, reading, writing
 
 T0: Instant = 1_800_000_000 * 1_000_000
 """15 January 2027, 08:00 UTC."""
@@ -135,3 +139,68 @@ def told(
 def days(number: float) -> int:
     """So many days as a duration."""
     return int(number * DAY)
+
+
+_files = count(1)
+
+
+def new_intake(connection: Connection, *, feed: str = "desk", now: Instant = T0) -> int:
+    """An intake of a file that nobody has seen before."""
+    intake = intakes.open_intake(
+        connection,
+        feed_name=feed,
+        file_name="extract.csv",
+        file_digest=b"file %d" % next(_files),
+        mapping_digest="mapping",
+        now=now,
+    )
+    return intake.id
+
+
+def take_in(
+    engine: Engine,
+    *events: Event,
+    book: Rulebook | None = None,
+    is_snapshot: bool = False,
+    intake_id: int | None = None,
+    now: Instant = T0,
+) -> cases.Appended:
+    """Store events of one feed as a batch of an intake, and assess what changed, as intake does."""
+    with writing(engine) as connection:
+        if intake_id is None:
+            intake_id = new_intake(connection, feed=events[0].feed, now=now)
+        batch_id = intakes.open_batch(connection, intake_id, received_at=now)
+        references = {event.reference for event in events}
+        references |= {event.links for event in events if event.links}
+        locked = cases.lock_cases(connection, references)
+        appended = cases.append_events(
+            connection,
+            [cases.Told(event, line) for line, event in enumerate(events, start=2)],
+            cases=locked,
+            batch_id=batch_id,
+            is_snapshot=is_snapshot,
+        )
+        if book is not None:
+            assess_cases(
+                connection,
+                appended.changed_cases,
+                book,
+                tolerances=intakes.tolerances(connection),
+                now=now,
+                whole=appended.whole,
+            )
+        intakes.number_batch(connection, batch_id)
+    return appended
+
+
+def case_id(engine: Engine, reference: str) -> int:
+    """The case of a reference."""
+    with reading(engine) as connection:
+        return cases.known_ids(connection, [reference])[reference]
+
+
+def kept(engine: Engine, reference: str) -> dict[ClockKey, KeptClock]:
+    """The clocks kept of one reference's own case."""
+    with reading(engine) as connection:
+        ids = cases.known_ids(connection, [reference])
+        return {each.clock.key: each for each in clocks.clocks_of(connection, ids.values())}

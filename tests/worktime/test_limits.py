@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model import DAY, HOUR, MINUTE, SECOND, Instant
-from monitor.worktime.calendar import PastHorizon, compile_calendar, elapsed
+from monitor.worktime.calendar import (
+    CalendarDefinition,
+    PastHorizon,
+    compile_calendar,
+    elapsed,
+)
 from monitor.worktime.instants import isoformat, parse_instant
 from monitor.worktime.limits import (
     ClosedDayReceipt,
@@ -108,7 +113,7 @@ class TestWords:
         with pytest.raises(ValueError, match="is not a limit: expected a whole number") as caught:
             parse_limit(text)
         forms = "20s, 45 min, 4h, 4 working hours, 1 working day, 90 calendar days"
-        assert f"{forms}, time on the event" in str(caught.value)
+        assert f"{forms}, next opening, time on the event" in str(caught.value)
 
     def test_the_forms_that_the_refusal_names_are_all_accepted(self) -> None:
         with pytest.raises(ValueError, match="as in") as caught:
@@ -127,7 +132,7 @@ class TestWords:
 
     def test_a_time_on_the_event_cannot_be_reckoned(self) -> None:
         for reckon in (due, shift):
-            with pytest.raises(ValueError, match="read from the event"):
+            with pytest.raises(ValueError, match="no length"):
                 reckon(0, EventTime(), CLOCK_HOURS)
         with pytest.raises(ValueError, match="no length"):
             _ = -EventTime()
@@ -343,3 +348,36 @@ class TestCalendarDays:
         end = shift(start, Limit(amount=count, unit=Unit.CALENDAR_DAYS), elapsed(zone))
         assert day_of(end, zone) == day_of(start, zone) + timedelta(days=count)
         assert abs(end - start - count * DAY) <= HOUR
+
+
+@pytest.mark.parametrize(
+    ("start", "opens"),
+    [
+        ("2027-03-10T02:00", "2027-03-10T08:30"),
+        ("2027-03-10T08:29:59.999999", "2027-03-10T08:30"),
+        ("2027-03-10T08:30", "2027-03-11T08:30"),
+        ("2027-03-12T12:00", "2027-03-15T08:30"),
+        ("2027-03-13T12:00", "2027-03-15T08:30"),
+    ],
+)
+def test_the_next_opening_lies_after_the_start_be_it_on_the_same_day(
+    start: str, opens: str
+) -> None:
+    """A duty before the next day begins: at 08:30 itself it is the next day's."""
+    school = compile_calendar(
+        CalendarDefinition(
+            name="school",
+            version="1",
+            zone="Europe/London",
+            weekly={day: ((510, 930),) for day in range(5)},
+            holidays={},
+            special={},
+            covers_from=date(2027, 1, 1),
+            covers_to=date(2027, 12, 31),
+        )
+    )
+    limit = parse_limit("next opening")
+    assert str(limit) == "next opening"
+    assert due(parse_instant(f"{start}+00:00"), limit, school) == parse_instant(f"{opens}+00:00")
+    with pytest.raises(ValueError, match="no length"):
+        shift(parse_instant(f"{start}+00:00"), limit, school)

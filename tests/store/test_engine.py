@@ -1,0 +1,153 @@
+"""The connection: private, durable, and transactions that see one state of the world."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from monitor.store.engine import WrongOwner, database_now, open_engine, reading, writing
+from monitor.store.tables import case_, event, feed
+
+_ADDS_ONE = """
+import sys
+from sqlalchemy import text
+from monitor.store.engine import open_engine, writing
+engine = open_engine(sys.argv[1])
+for _ in range(25):
+    with writing(engine) as connection:
+        before = connection.execute(text("SELECT lag FROM feed")).scalar_one()
+        connection.execute(text("UPDATE feed SET lag = :n"), {"n": before + 1})
+"""
+
+
+def _add_feed(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(feed.insert().values(name="desk"))
+
+
+def _lag(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return int(connection.execute(select(feed.c.lag)).scalar_one())
+
+
+def test_a_new_file_and_its_folder_are_private(tmp_path: Path) -> None:
+    """Nobody else reads pseudonymised data about children."""
+    path = tmp_path / "new" / "monitor.db"
+    engine = open_engine(f"sqlite:///{path}")
+    with writing(engine) as connection:
+        connection.execute(text("CREATE TABLE t (a)"))
+        modes = [each.stat().st_mode & 0o777 for each in path.parent.iterdir()]
+    engine.dispose()
+    assert len(modes) == 3  # the database, its log of writes and the index of that
+    assert set(modes) == {0o600}
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.db"
+    path.touch(mode=0o644)
+    open_engine(f"sqlite:///{path}").dispose()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_another_user_s_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """The message says whose it is and what to type."""
+    path = tmp_path / "monitor.db"
+    path.touch(mode=0o640)
+    os.chown(path, 12345, -1)
+    with pytest.raises(WrongOwner, match="user number 12345, and you are 0.*sudo -u '#12345'"):
+        open_engine(f"sqlite:///{path}")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_every_sqlite_connection_is_durable_and_checked(sqlite: Engine) -> None:
+    """WAL, every commit on disk, foreign keys held: on each connection of the pool."""
+    with sqlite.connect() as one, sqlite.connect() as other:
+        for connection in (one, other):
+            for pragma, expected in (
+                ("journal_mode", "wal"),
+                ("synchronous", 2),
+                ("foreign_keys", 1),
+            ):
+                asked = text(f"PRAGMA {pragma}")
+                driver = connection.connection.driver_connection
+                assert driver is not None
+                assert driver.execute(asked.text).fetchone()[0] == expected
+
+
+def test_a_child_needs_its_parent(engine: Engine) -> None:
+    values = {"case_id": 1, "batch_id": 1, "feed": "desk", "identity": b"1", "revision": 0}
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(
+            event.insert().values(
+                **values,
+                content=b"c",
+                kind="contact",
+                occurred_from=0,
+                occurred_to=0,
+                received_at=0,
+                retracts=b"",
+            )
+        )
+
+
+def test_what_fails_is_not_kept(engine: Engine) -> None:
+    with pytest.raises(OSError, match="stop"), writing(engine) as connection:
+        connection.execute(case_.insert().values(reference="PPN-1"))
+        raise OSError("stop")
+    with reading(engine) as connection:
+        assert connection.execute(select(case_.c.reference)).all() == []
+
+
+def test_a_reader_sees_one_state_while_others_write(engine: Engine) -> None:
+    """Two questions of one reading agree, whatever is committed in between."""
+    _add_feed(engine)
+    with reading(engine) as connection:
+        assert connection.execute(select(feed.c.lag)).scalar_one() == 0
+        with writing(engine) as other:
+            other.execute(update(feed).values(lag=1))
+        assert connection.execute(select(feed.c.lag)).scalar_one() == 0
+    assert _lag(engine) == 1
+
+
+def test_threads_that_read_and_then_write_lose_nothing_on_sqlite(sqlite: Engine) -> None:
+    """A transaction takes the lock when it begins, not when it first writes."""
+    _add_feed(sqlite)
+
+    def add_many() -> None:
+        for _ in range(25):
+            with writing(sqlite) as connection:
+                before = connection.execute(select(feed.c.lag)).scalar_one()
+                connection.execute(update(feed).values(lag=before + 1))
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(add_many) for _ in range(4)]:
+            done.result()
+    assert _lag(sqlite) == 100
+
+
+def test_processes_that_read_and_then_write_lose_nothing_on_sqlite(
+    sqlite: Engine, sqlite_url: str
+) -> None:
+    _add_feed(sqlite)
+    command = [sys.executable, "-c", _ADDS_ONE, sqlite_url]
+    running = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for _ in range(4)]
+    assert [process.wait(timeout=60) for process in running] == [0, 0, 0, 0]
+    assert _lag(sqlite) == 100
+
+
+def test_the_database_s_time_goes_on_between_two_questions(engine: Engine) -> None:
+    """A lease is measured by it, to well under a second."""
+    with reading(engine) as connection:
+        first = database_now(connection)
+        second = database_now(connection)
+    assert 0 <= second - first < 60_000_000
+    assert first > 1_700_000_000_000_000
