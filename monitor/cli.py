@@ -2,8 +2,11 @@
 
 What comes in: arguments. What goes out: text or JSON on standard output, faults on standard error,
 and an exit status: 0 done, 1 something needs a person, 2 wrong use or configuration. It translates
-and decides nothing. Imports stand inside the commands, so that help is there at once.
+and decides nothing.
 """
+
+# ruff: noqa: PLC0415
+# Imports stand inside the commands, so that help is there at once.
 
 from __future__ import annotations
 
@@ -78,8 +81,12 @@ def with_config(command: F) -> F:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), default=None,
-              help="Settings file.  [default: config/monitor.toml]")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Settings file.  [default: config/monitor.toml]",
+)
 @click.pass_context
 def main(ctx: click.Context, config: Path | None) -> None:
     """Watch whether safeguarding partners are told in time.
@@ -106,7 +113,6 @@ def _settings(config: Path) -> Settings:
 @contextmanager
 def _faults_said() -> Iterator[None]:
     """Faults of files and of the database become words, one a line, and an exit status."""
-    from monitor.daemon import AnotherDaemon
     from monitor.deliver.smtp import UnsafeMailServer
     from monitor.faults import FaultsFound
     from monitor.store.engine import OperationalError, WrongOwner
@@ -116,7 +122,7 @@ def _faults_said() -> Iterator[None]:
         yield
     except FaultsFound as found:
         _refuse(*map(str, found.faults))
-    except (SchemaNotCurrent, WrongOwner, UnsafeMailServer, AnotherDaemon) as error:
+    except (SchemaNotCurrent, WrongOwner, UnsafeMailServer) as error:
         _refuse(str(error))
     except OperationalError as error:
         why = str(error.orig or error).strip().partition("\n")[0]
@@ -224,7 +230,7 @@ def run(config: Path) -> None:
     import asyncio
     import signal
 
-    from monitor.daemon import Daemon, Pace, only_daemon
+    from monitor.daemon import AnotherDaemon, Daemon, Pace, only_daemon
     from monitor.wiring import ready
 
     # Until the daemon listens itself: what has changed meanwhile is read anyway.
@@ -233,11 +239,12 @@ def run(config: Path) -> None:
     def again(now: Instant) -> Monitor:
         return ready(_settings(config), now=now, actor=_actor(), activate=True)
 
-    with (
-        _monitor(config, now=system_now(), activate=True, is_service=True) as monitor,
-        only_daemon(monitor.settings.path("var"), monitor.node),
-    ):
-        sys.exit(asyncio.run(Daemon(monitor, pace=Pace(), reload=again).run()))
+    with _monitor(config, now=system_now(), activate=True, is_service=True) as monitor:
+        try:
+            with only_daemon(monitor.settings.path("var"), monitor.node):
+                sys.exit(asyncio.run(Daemon(monitor, pace=Pace(), reload=again).run()))
+        except AnotherDaemon as there:
+            _refuse(str(there))
 
 
 @main.command()
@@ -278,7 +285,7 @@ async def _whole_pass(monitor: Monitor, *, now: Instant) -> Pass:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @main.command()
@@ -301,9 +308,9 @@ def ingest(config: Path, path: Path, feed: str) -> None:
     click.echo(f"{taken.file}: {taken.state}{': ' + taken.why if taken.why else ''}")
     if taken.state == "done":
         click.echo(
-            f"{_counted(taken.rows, 'row')}; events: {taken.events_new:,} new,"
-            f" {taken.events_known:,} known already, {taken.events_amended:,} amended,"
-            f" {taken.events_conflicting:,} conflicting;"
+            f"{_counted(taken.rows, 'row')}: {taken.events_new} new,"
+            f" {taken.events_known} known already, {taken.events_amended} amended,"
+            f" {taken.events_conflicting} conflicting;"
             f" {_counted(taken.rows_set_aside, 'row')} set aside"
         )
     troubled = taken.state in {"set aside", "left"} or taken.rows_set_aside
@@ -401,13 +408,15 @@ def explain(
 @main.command()
 @click.option("--week", default=None, help="An ISO week such as 2026-W46.  [default: last week]")
 @click.option("--scope", default=None, help="force, district:NAME or unit:NAME.  [default: all]")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=None,
-              help="Write exactly what would be sent into this folder.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Write exactly what would be sent into this folder.",
+)
 @click.option("--send", is_flag=True, help="Put the digests into the outbox.")
 @with_config
-def digest(
-    config: Path, week: str | None, scope: str | None, out: Path | None, send: bool
-) -> None:
+def digest(config: Path, week: str | None, scope: str | None, out: Path | None, send: bool) -> None:
     """The weekly digest: on the terminal, into a folder, or into the outbox."""
     from monitor.cycle.weekly import UnknownScope, make_digests, queue_digests
 
@@ -470,7 +479,9 @@ def quarantine_show(config: Path, number: int) -> None:
         row = quarantined_row(connection, number)
     if row is None:
         _refuse(f"there is no row {number} in quarantine: monitor quarantine list")
-    click.echo(f"file      {row['file_name']} ({row['file_digest'].hex()[:16]}), line {row['line']}")
+    click.echo(
+        f"file      {row['file_name']} ({row['file_digest'].hex()[:16]}), line {row['line']}"
+    )
     click.echo(f"feed      {row['feed']}")
     click.echo(f"field     {row['field']}")
     click.echo(f"reason    {row['reason']}; expected {row['expected']}")
@@ -487,7 +498,7 @@ def quarantine_retry(config: Path) -> None:
     now = system_now()
     with _monitor(config, now=now, activate=True) as monitor:
         mended, aside = retry_quarantine(monitor, now=now)
-    click.echo(f"{_counted(mended, 'row')} taken in, {aside:,} still set aside")
+    click.echo(f"{_counted(mended, 'row')} taken in, {aside} still set aside")
     sys.exit(NEEDS_A_PERSON if aside else DONE)
 
 
@@ -508,9 +519,9 @@ def intake_list(config: Path) -> None:
     for row in rows:
         click.echo(f"{row['id']}  {row['feed']}, {row['file_name']}: {row['state']}")
         click.echo(
-            f"    {_counted(row['rows_read'], 'row')}; events: {row['events_new']:,} new,"
-            f" {row['events_known']:,} known already, {row['events_amended']:,} amended,"
-            f" {row['events_conflicting']:,} conflicting;"
+            f"    {_counted(row['rows_read'], 'row')}: {row['events_new']} new,"
+            f" {row['events_known']} known already, {row['events_amended']} amended,"
+            f" {row['events_conflicting']} conflicting;"
             f" {_counted(row['rows_set_aside'], 'row')} set aside"
         )
     if not rows:
@@ -570,8 +581,13 @@ def mail_release(config: Path) -> None:
 
 
 @main.command()
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"),
-              help="Where the demonstration lives.", show_default=True)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo"),
+    help="Where the demonstration lives.",
+    show_default=True,
+)
 @click.option("--seconds", type=float, default=None, help="End by itself after so long.")
 def demo(folder: Path, seconds: float | None) -> None:
     """See it work: a small force's events, real clocks, real mails to a local inbox."""

@@ -131,7 +131,7 @@ class Loop:
     """The outcome last recorded, and when."""
 
     async def awake(self) -> None:
-        """Go round now. A coroutine, since the scheduler would call a plain function in a thread."""
+        """Go round now. A coroutine: the scheduler would call a plain function in a thread."""
         self.wake.set()
 
 

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TextIO
+import shutil
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from monitor.words import lasting, moment
+from monitor.words import lasting, limit, moment
 from monitor.worktime.instants import isoformat
+from monitor.worktime.zones import local
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from monitor.cycle.explaining import CaseExplanation, ClockExplanation
+    from monitor.cycle.explaining import CaseExplanation, ClockExplanation, CountedWindow, ToldLine
     from monitor.cycle.lists import ClockRow
-    from monitor.cycle.status import Status
+    from monitor.cycle.status import FeedStatus, LoopStatus, ServiceStatus, Status
     from monitor.model import Instant
 
-CLOCK_COLUMNS = (
+CLOCK_COLUMNS: Final = (
     "rule",
     "reference",
     "child",
@@ -33,25 +37,40 @@ CLOCK_COLUMNS = (
     "stopped_at",
     "verdict",
 )
-_WIDTHS = (28, 18, 16, 14, 20, 20, 20, 10)
+WIDTH: Final = 100
+"""Columns of a line of words; a screen narrower than this wraps it."""
+CHILD_SHOWN: Final = 8
+"""So much of a child's hash tells the children of one case apart."""
+_MEASURED: Final = 500
+"""Rows from which a table's widths are taken: the rest streams."""
+_SHORTENED: Final = (0, 3, 1)
+"""Columns that are cut, in this order, where a screen is too narrow: rule, organisation,
+reference."""
+_LEAST: Final = 9
 
 
-def write_clocks(rows: Iterable[ClockRow], form: str, out: TextIO) -> None:
-    """Every clock as it comes: a table, CSV, or one JSON list."""
+def write_clocks(
+    rows: Iterable[ClockRow], form: str, out: TextIO, *, at: Instant, zone: ZoneInfo
+) -> None:
+    """Every clock as it comes: a table for people, CSV or one JSON list for machines."""
     if form == "csv":
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(CLOCK_COLUMNS)
         writer.writerows(_cells(row) for row in rows)
     elif form == "json":
-        out.write("[")
-        for number, row in enumerate(rows):
-            values = {name: cell or None for name, cell in zip(CLOCK_COLUMNS, _cells(row), strict=True)}
-            out.write(("," if number else "") + "\n" + json.dumps(values))
-        out.write("\n]\n")
+        _write_json(rows, out)
     else:
-        out.write(_table_line(CLOCK_COLUMNS) + "\n")
-        for row in rows:
-            out.write(_table_line(_cells(row)) + "\n")
+        table = _table(rows, at=at, zone=zone, screen=_screen(out))
+        out.writelines(line + "\n" for line in table)
+
+
+def _write_json(rows: Iterable[ClockRow], out: TextIO) -> None:
+    out.write("[")
+    for number, row in enumerate(rows):
+        cells = zip(CLOCK_COLUMNS, _cells(row), strict=True)
+        values = {name: cell or None for name, cell in cells}
+        out.write(("," if number else "") + "\n" + json.dumps(values))
+    out.write("\n]\n")
 
 
 def _cells(row: ClockRow) -> tuple[str, ...]:
@@ -71,9 +90,62 @@ def _iso(instant: Instant | None) -> str:
     return "" if instant is None else isoformat(instant)
 
 
-def _table_line(cells: Iterable[str]) -> str:
-    padded = (f"{cell:<{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+# -- the table --------------------------------------------------------------------------------
+
+
+def _screen(out: TextIO) -> int | None:
+    """How wide the screen is; None where nobody looks at one."""
+    return shutil.get_terminal_size().columns if out.isatty() else None
+
+
+def _table(
+    rows: Iterable[ClockRow], *, at: Instant, zone: ZoneInfo, screen: int | None
+) -> Iterator[str]:
+    """A heading and a line for each row, as wide as its first rows ask and the screen allows."""
+    lines = (_short_cells(row, at=at, zone=zone) for row in rows)
+    first = list(islice(lines, _MEASURED))
+    widths = _widths([CLOCK_COLUMNS, *first], screen)
+    for cells in chain([CLOCK_COLUMNS], first, lines):
+        yield _table_line(cells, widths)
+
+
+def _short_cells(row: ClockRow, *, at: Instant, zone: ZoneInfo) -> tuple[str, ...]:
+    times = (row.started_at, row.due_at, row.stopped_at)
+    return (
+        row.rule,
+        row.reference,
+        row.child[:CHILD_SHOWN],
+        row.organisation,
+        *(_short(time, at=at, zone=zone) for time in times),
+        str(row.verdict),
+    )
+
+
+def _short(instant: Instant | None, *, at: Instant, zone: ZoneInfo) -> str:
+    """`21 Nov 20:20`, local; the date alone in another year than that of the list."""
+    if instant is None:
+        return "-"
+    civil = local(instant, zone)
+    return f"{civil:%d %b %H:%M}" if civil.year == local(at, zone).year else f"{civil:%d %b %Y}"
+
+
+def _widths(lines: Sequence[Sequence[str]], screen: int | None) -> list[int]:
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    for column in _SHORTENED if screen else ():
+        too_wide = sum(widths) + 2 * (len(widths) - 1) - (screen or 0)
+        if too_wide > 0:
+            widths[column] = max(_LEAST, widths[column] - too_wide)
+    return widths
+
+
+def _table_line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (_fitted(cell, width) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(padded).rstrip()
+
+
+def _fitted(cell: str, width: int) -> str:
+    """Padded; a cell that a screen has no room for ends in an ellipsis."""
+    return f"{cell:<{width}}" if len(cell) <= width else cell[: width - 1] + "…"
 
 
 # -- status -----------------------------------------------------------------------------------
@@ -81,7 +153,7 @@ def _table_line(cells: Iterable[str]) -> str:
 
 def status_values(found: Status, only: str | None) -> dict[str, Any]:
     """The status as plain values; instants as ISO 8601 UTC."""
-    values = _dated(asdict(found))
+    values: dict[str, Any] = _dated(asdict(found))
     hidden = {"service": ("caseload", "caseload_notes"), "caseload": ("service", "service_faults")}
     return {name: value for name, value in values.items() if name not in hidden.get(only or "", ())}
 
@@ -100,74 +172,151 @@ def status_lines(found: Status, only: str | None, *, zone: ZoneInfo) -> Iterator
     """One screen: what needs a person first, then how things are."""
     yield f"At {moment(found.at, zone=zone)}"
     if only != "caseload":
-        yield from _service_lines(found)
+        yield ""
+        yield "SERVICE"
+        yield from _to_see(found.service_faults, nothing="nothing needs the operator")
+        yield from _service_lines(found.service, at=found.at)
     if only != "service":
+        yield ""
+        yield "CASELOAD"
+        yield from _to_see(found.caseload_notes, nothing="nothing is overdue")
         yield from _caseload_lines(found)
 
 
-def _service_lines(found: Status) -> Iterator[str]:
-    service = found.service
-    yield ""
-    yield "SERVICE"
-    for fault in found.service_faults:
-        yield f"  SEE TO: {fault}"
-    if not found.service_faults:
-        yield "  nothing needs the operator"
-    yield f"  rules {service.rulebook}, alerts limited to: {service.alerts_limit}"
-    for feed in service.feeds:
-        heard = "never heard" if feed.last_heard_at is None else f"heard {_ago(found, feed.last_heard_at)}"
-        yield f"  feed {feed.name}: {heard}{', SILENT' if feed.silent else ''}"
-    for loop in service.loops:
-        yield f"  loop {loop.loop} on {loop.node}: turned {_ago(found, loop.turned_at)}, {loop.outcome}"
-    mails = ", ".join(f"{count} {state}" for state, count in sorted(service.messages.items()) if count)
-    yield f"  mail: {mails or 'none yet'}"
-    yield f"  rows set aside: {service.rows_set_aside}; cases to assess: {service.cases_to_assess}"
+def _to_see(notes: Sequence[str], *, nothing: str) -> Iterator[str]:
+    for note in notes:
+        yield from _wrapped(f"SEE TO: {note}", indent=2)
+    if not notes:
+        yield f"  {nothing}"
+
+
+def _service_lines(service: ServiceStatus, *, at: Instant) -> Iterator[str]:
+    limits = {"off": "nobody is told", "digest": "weekly digests only", "on": "as each rule says"}
+    told = limits.get(service.alerts_limit, service.alerts_limit)
+    yield f"  rules    {service.rulebook}; who is told: {told}"
+    yield from (_feed_line(feed, at=at) for feed in service.feeds)
+    yield from (_loop_line(loop, at=at) for loop in service.loops)
+    if not service.loops:
+        yield "  loops    no daemon has run yet"
+    held = ", HELD" if service.mail_held else ""
+    yield f"  mail     {_in_words(service.messages) or 'none yet'}{held}"
+    yield f"  rows     {service.rows_set_aside} set aside"
+    yield f"  cases    {service.cases_to_assess} to assess"
+
+
+def _feed_line(feed: FeedStatus, *, at: Instant) -> str:
+    heard = "never heard"
+    if feed.last_heard_at is not None:
+        heard = f"heard {_ago(feed.last_heard_at, at=at)}"
+    return f"  feed     {feed.name}: {heard}{', SILENT' if feed.silent else ''}"
+
+
+def _loop_line(loop: LoopStatus, *, at: Instant) -> str:
+    return f"  loop     {loop.loop} on {loop.node}: {_ago(loop.turned_at, at=at)}, {loop.outcome}"
 
 
 def _caseload_lines(found: Status) -> Iterator[str]:
     caseload = found.caseload
-    yield ""
-    yield "CASELOAD"
-    for note in found.caseload_notes:
-        yield f"  SEE TO: {note}"
-    open_now = ", ".join(f"{count} {verdict}" for verdict, count in caseload.by_verdict.items())
-    yield f"  clocks: {caseload.clocks} in all; not stopped: {open_now or 'none'}"
+    open_now = _in_words(caseload.by_verdict) or "none"
+    yield f"  clocks   {caseload.clocks} in all; not stopped: {open_now}"
     for rule, count in caseload.overdue_by_rule.items():
-        yield f"  overdue: {count} of {rule}"
+        yield f"  overdue  {count:>5} {rule}"
 
 
-def _ago(found: Status, instant: Instant) -> str:
-    return f"{lasting(max(0, found.at - instant))} ago"
+def _in_words(counts: Mapping[str, int]) -> str:
+    """`15 overdue, 1 due soon`."""
+    said = (f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    return ", ".join(said)
+
+
+def _ago(instant: Instant, *, at: Instant) -> str:
+    return f"{lasting(max(0, at - instant))} ago"
 
 
 # -- explanations -----------------------------------------------------------------------------
 
+Title = Callable[[str], str]
+"""Role → how people call it."""
 
-def explanation_lines(found: CaseExplanation, *, zone: ZoneInfo) -> Iterator[str]:
+
+def explanation_values(found: CaseExplanation) -> dict[str, Any]:
+    """An explanation as plain values; instants as ISO 8601 UTC."""
+    values: dict[str, Any] = _dated(_plain(found))
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses and named tuples, however deep, as dictionaries."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _plain(item) for name, item in value._asdict().items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def explanation_lines(found: CaseExplanation, *, zone: ZoneInfo, title: Title) -> Iterator[str]:
     """A case's clocks in words: what runs since when and why, what counted and what did not."""
     yield f"{found.reference}, as it was at {moment(found.at, zone=zone)}"
     if len(found.references) > 1:
-        yield f"One case under the references {', '.join(found.references)}."
+        yield from _wrapped(f"One case under the references {', '.join(found.references)}.")
+    if not found.clocks:
+        yield "No clock runs or ran on it then."
     for clock in found.clocks:
         yield ""
-        yield from _clock_lines(clock, zone=zone)
+        yield from _clock_lines(clock, zone=zone, title=title)
 
 
-def _clock_lines(clock: ClockExplanation, *, zone: ZoneInfo) -> Iterator[str]:
-    about = ", ".join(part for part in (clock.organisation, clock.child) if part)
-    yield f"{clock.rule} (version {clock.version}){': ' + about if about else ''}: {clock.verdict.upper()}"
-    yield f"  {clock.title}. {clock.authority}"
-    yield f"  Runs since {moment(clock.started_at, zone=zone)}; threshold {clock.threshold}."
+def _clock_lines(clock: ClockExplanation, *, zone: ZoneInfo, title: Title) -> Iterator[str]:
+    verdict = clock.verdict.upper().replace("_", " ")
+    yield from _wrapped(f"{verdict}: {clock.title}{_about(clock)}")
+    yield from _wrapped(f"rule {clock.rule}, version {clock.version}. {clock.authority}.", indent=2)
+    yield f"  started {moment(clock.started_at, zone=zone)}, limit {limit(clock.threshold)}"
     if clock.due_at is not None:
-        yield f"  Due {moment(clock.due_at, zone=zone)}."
+        yield f"  due     {moment(clock.due_at, zone=zone)}"
     for line in clock.because:
-        yield f"  {line}"
-    for window in clock.windows:
-        span = f"{moment(window.from_at, zone=zone)} to {moment(window.to_at, zone=zone)}"
-        yield f"    {'counted' if window.counted else 'not counted'}: {span}{' (' + window.why + ')' if window.why else ''}"
-    for considered in clock.events:
-        mark = "+" if considered.counts else "-"
-        yield f"  {mark} {considered.kind} {moment(considered.at, zone=zone)} ({considered.feed}): {considered.why}"
+        yield from _wrapped(line, indent=2)
+    yield from _window_lines(clock.windows, zone=zone)
+    for event in clock.events:
+        mark = "+" if event.counts else "-"
+        said = f"{event.kind} {moment(event.at, zone=zone)} ({event.feed}): {event.why}"
+        yield from _wrapped(f"{mark} {said}", indent=2)
     for told in clock.told:
-        when = "not sent" if told.sent_at is None else f"sent {moment(told.sent_at, zone=zone)}"
-        yield f"  told {told.role}: {told.kind}, {told.reason}; {when}"
+        yield from _wrapped(_told(told, zone=zone, title=title), indent=2)
+
+
+def _about(clock: ClockExplanation) -> str:
+    """Whom the clock is about, where its rule counts by child or organisation."""
+    child = f"child {clock.child[:CHILD_SHOWN]}" if clock.child else ""
+    about = ", ".join(part for part in (clock.organisation, child) if part)
+    return f" ({about})" if about else ""
+
+
+def _window_lines(windows: Sequence[CountedWindow], *, zone: ZoneInfo) -> Iterator[str]:
+    """Which time counted. One window that counts whole says nothing new."""
+    if len(windows) == 1 and windows[0].counted:
+        return
+    for window in windows:
+        counted = "counted" if window.counted else "not counted"
+        span = f"{moment(window.from_at, zone=zone)} to {moment(window.to_at, zone=zone)}"
+        why = f" ({window.why})" if window.why else ""
+        yield from _wrapped(f"{counted}: {span}{why}", indent=4)
+
+
+def _told(told: ToldLine, *, zone: ZoneInfo, title: Title) -> str:
+    """Who was told what, why and when; a reason that begins as the kind says it once."""
+    kind = told.kind.replace("_", " ")
+    reason = told.reason.removeprefix(kind).removeprefix(";").strip()
+    when = "not sent" if told.sent_at is None else f"sent {moment(told.sent_at, zone=zone)}"
+    return f"> told {title(told.role)}: {kind}{', ' + reason if reason else ''}; {when}"
+
+
+def _wrapped(text: str, *, indent: int = 0) -> list[str]:
+    room = " " * indent
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=room,
+        subsequent_indent=room + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
