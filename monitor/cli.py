@@ -39,7 +39,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_CONFIG = Path("config/monitor.toml")
 
 
-class InstantParam(click.ParamType):
+class InstantParam(click.ParamType[int]):
     """ISO 8601 with offset: `2027-03-09T02:47:00+00:00`."""
 
     name = "instant"

@@ -1,9 +1,9 @@
 """See it work: a small force's morning in half a minute, then in real time.
 
-What comes in: an empty folder. What goes out: an installation in it that runs on generated events, with
-a mail server of its own on this machine whose inbox is a folder. Time starts hours back, runs fast until
-it has caught up with the present, and then as everywhere. Rules, limits, mails and the daemon
-are the real ones; the events are made up and name nobody.
+What comes in: an empty folder. What goes out: an installation in it that runs on generated events,
+with a mail server of its own on this machine whose inbox is a folder. Time starts hours back, runs
+fast until it has caught up with the present, and then as everywhere. Rules, limits, mails and the
+daemon are the real ones; the events are made up and name nobody.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import random
 import re
 import shutil
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ import click
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
-from monitor.daemon import Daemon, Pace, system_now
+from monitor.daemon import AnotherDaemon, Daemon, Pace, only_daemon, system_now
 from monitor.ingest.feeds import Feed
 from monitor.installation import install
 from monitor.logs import configure_logs
@@ -42,7 +43,17 @@ from monitor.worktime.zones import local
 HOURS_BACK: Final[Duration] = 5 * HOUR
 SECONDS_TO_CATCH_UP: Final = 30
 MARKER: Final = ".this-is-a-demonstration"
+EXAMPLE: Final = "try-me.csv"
+NODE: Final = "demonstration"
+WIDTH: Final = 100
+"""A line in the terminal is no longer than this."""
 LONDON: Final = ZoneInfo("Europe/London")
+
+HEARTBEAT: Final[Duration] = 1 * MINUTE
+"""How often an export says that its source is alive, though nothing happened."""
+
+SENT_IN_TIME: Final = 0.9
+"""Share of the calm cases."""
 
 CALM_CASES: Final = 24
 """Cases of the days before that are there when the demonstration begins."""
@@ -50,13 +61,27 @@ CALM_CASES: Final = 24
 
 def run_demo(folder: Path, *, seconds: float | None) -> int:
     """Run until Ctrl-C, or for so long; returns the exit status."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
-        click.echo(f"{folder} holds something else; choose another with --folder", err=True)
+    if why := _unusable(folder):
+        click.echo(f"{folder} {why}; choose another folder with --folder", err=True)
         return 2
     shutil.rmtree(folder, ignore_errors=True)
     install(folder)
     (folder / MARKER).touch()
-    return asyncio.run(_Demonstration(folder).run(seconds=seconds))
+    with only_daemon(folder / "var", NODE):
+        return asyncio.run(_Demonstration(folder).run(seconds=seconds))
+
+
+def _unusable(folder: Path) -> str:
+    """Why a folder cannot be emptied for a demonstration; empty where it can."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return ""
+    if not (folder / MARKER).exists():
+        return "holds something else"
+    try:
+        with only_daemon(folder / "var", NODE):
+            return ""
+    except AnotherDaemon:
+        return "is in use by another demonstration"
 
 
 @dataclass
@@ -72,45 +97,52 @@ class _Demonstration:
         inbox = _Inbox(self.folder / "inbox", self.pace)
         with inbox.listening() as port:
             _configure(self.folder, port)
-            configure_logs("text")
-            _quiet()
+            configure_logs("text", level=logging.ERROR)  # the mails speak for themselves
             settings = read_settings(self.folder / "config" / "monitor.toml")
-            monitor = ready(
-                settings, now=self.pace.now(), actor="demonstration", activate=True
-            )
+            monitor = ready(settings, now=self.pace.now(), actor="demonstration", activate=True)
             daemon = Daemon(monitor, pace=self.pace)
             _say_hello(self.folder, self.pace.now())
-            feeding = asyncio.create_task(self._feed(_Exporter(self.folder, monitor.feeds)))
-            stopping = asyncio.create_task(_stop_after(daemon, seconds))
+            beside = (
+                asyncio.create_task(self._feed(_Exporter(self.folder, monitor.feeds))),
+                asyncio.create_task(_stop_after(daemon, seconds)),
+            )
             status = await daemon.run()
-            feeding.cancel()
-            stopping.cancel()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
         _say_goodbye(self.folder, inbox)
         return status
 
     async def _feed(self, exporter: _Exporter) -> None:
         """Write what a force's systems would export, as the hours pass."""
         story = _Story(self.pace.now())
-        caught_up = False
+        while not self.pace.is_real_time():
+            self._export(story, exporter)
+            await asyncio.sleep(0.7)
+        now = self.pace.now()
+        _write_example(self.folder, exporter.feeds["occurrence"], now)
+        _say_real_time(self.folder, now)
         while True:
-            now = self.pace.now()
-            for feed, rows in story.until(now):
-                exporter.drop(feed, rows, now)
-            if not caught_up and self.pace.is_real_time():
-                caught_up = True
-                example = _Notice(
-                    "PPN-2027-004299", now - 210 * MINUTE, "PHYS ABUSE", "H", random.Random(1)
-                )
-                text = written(exporter.feeds["occurrence"], [example.row(known_at=now)])
-                (self.folder / "try-me.csv").write_text(text, encoding="utf-8")
-                _say_real_time(self.folder, now)
-            await asyncio.sleep(0.7 if not caught_up else 20)
+            self._export(story, exporter)
+            await asyncio.sleep(20)
+
+    def _export(self, story: _Story, exporter: _Exporter) -> None:
+        now = self.pace.now()
+        for feed, rows in story.until(now):
+            exporter.drop(feed, rows, now)
 
 
 async def _stop_after(daemon: Daemon, seconds: float | None) -> None:
     if seconds is not None:
         await asyncio.sleep(seconds)
         daemon.stop()
+
+
+def _write_example(folder: Path, feed: Feed, now: Instant) -> None:
+    """A file that a newcomer can drop in: nobody was told of this contact, and it is late."""
+    notice = _Notice("PPN-2027-004299", now - 5 * HOUR, "PHYS ABUSE", "H", random.Random(1))
+    rows = [notice.row(known_at=now)]
+    (folder / EXAMPLE).write_text(written(feed, rows), encoding="utf-8")
 
 
 # -- the installation -------------------------------------------------------------------------
@@ -131,13 +163,10 @@ def _configure(folder: Path, port: int) -> None:
     }
     for key, value in decided.items():
         text, found = re.subn(rf"(?m)^{key} = (\"[^\"]*\"|\S+)", f"{key} = {value}", text)
-        assert found == 1, key
+        if found != 1:
+            msg = f"the shipped settings name {key} {found} times, not once"
+            raise ValueError(msg)
     file.write_text(text, encoding="utf-8")
-
-
-def _quiet() -> None:
-    """The mails speak for themselves; the log goes where it belongs in a service."""
-    logging.getLogger().setLevel(logging.ERROR)
 
 
 # -- the story --------------------------------------------------------------------------------
@@ -170,7 +199,7 @@ class _Story:
         by_feed: dict[str, Rows] = {}
         for _, feed, row in due:
             by_feed.setdefault(feed, []).append(row)
-        if now >= self.heartbeat_at + 10 * MINUTE:
+        if now >= self.heartbeat_at + HEARTBEAT:
             self.heartbeat_at = now
             by_feed = {"occurrence": [], "sending-log": [], "command-control": []} | by_feed
         yield from by_feed.items()
@@ -183,7 +212,7 @@ class _Story:
         for number in range(CALM_CASES):
             contact = self.begins_at - self.chance.randint(8 * HOUR, 9 * DAY)
             category, risk = self.chance.choice(
-                [("NEGLECT", "M"), ("DOM ABUSE", "S"), ("PHYS ABUSE", "H"), ("CSE", "M")]
+                [("NEGLECT", "M"), ("EMOT ABUSE", "S"), ("PHYS ABUSE", "H"), ("CSE", "M")]
             )
             notice = _Notice(f"PPN-2027-00{3800 + number}", contact, category, risk, self.chance)
             self._tell(self.begins_at, "occurrence", notice.row(known_at=self.begins_at))
@@ -216,7 +245,7 @@ class _Story:
     def _high_risk_waits_for_triage(self) -> None:
         """Submitted and supervised, then nothing: the triage limit of four hours passes."""
         contact = self.begins_at - 3 * HOUR - 40 * MINUTE
-        notice = _Notice("PPN-2027-004203", contact, "DOM ABUSE", "H", self.chance)
+        notice = _Notice("PPN-2027-004203", contact, "NEGLECT", "H", self.chance)
         self._tell(self.begins_at + 3 * MINUTE, "occurrence", notice.row(known_at=self.begins_at))
 
 
@@ -258,7 +287,7 @@ class _Notice:
     def sendings(self, until: Instant) -> Iterator[dict[str, str]]:
         """Lines of the sending log: nine in ten were sent in good time."""
         for partner, code, hours in (("LA", "eastshire", 3), ("ICB", "eastshire-icb", 20)):
-            slow = 1 if self.chance.random() < 0.9 else 12
+            slow = 1 if self.chance.random() < SENT_IN_TIME else 12
             at = self.contact + self.chance.randint(HOUR, hours * HOUR) * slow
             if at <= until:
                 yield self.sending(partner, code, at)
@@ -318,9 +347,7 @@ def written(feed: Feed, rows: Rows) -> str:
         return "".join(json.dumps(row) + "\n" for row in rows)
     out = io.StringIO()
     columns = list(feed.declared_columns)
-    writer = csv.DictWriter(
-        out, columns, restval="", delimiter=feed.delimiter, lineterminator="\n"
-    )
+    writer = csv.DictWriter(out, columns, restval="", delimiter=feed.delimiter, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
@@ -375,34 +402,60 @@ def _free_port() -> int:
 
 
 def _say_hello(folder: Path, now: Instant) -> None:
-    click.echo("A small force, made up. Five hours pass in half a minute; then time is real.")
-    click.echo(f"It lives in {folder}/ and its mails arrive in {folder}/inbox/ (.eml and .html).")
-    click.echo(f"It is {_clock(now)}. Ctrl-C ends it.\n")
+    click.echo("A small invented force. Five hours pass in half a minute; then time is real.")
+    click.echo("Each line is a mail of the monitor: when, to which mailbox, and its subject.")
+    click.echo(
+        f"They are in {folder}/inbox/ to open: .html for a browser, .eml for a mail program."
+    )
+    click.echo("Ctrl-C ends it.")
+    click.echo(f"\n{local(now, LONDON):%A %H:%M}")
 
 
 def _say_mail(mail: EmailMessage, now: Instant, to: str) -> None:
-    subject = str(mail["Subject"]).partition(" | ")[2]
-    click.echo(f"{_clock(now)}  mail to {to.partition('@')[0]:<28} {subject}")
+    """A line: when, to whom, and the subject without its marking and without that time again."""
+    subject = re.sub(r" at \d\d:\d\d( [A-Z]{3})?\b", "", str(mail["Subject"]).partition(" | ")[2])
+    mailbox = _cut(to.partition("@")[0], 20)
+    click.echo(_cut(f"{local(now, LONDON):%H:%M}  {mailbox:<20}  {subject}", WIDTH))
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _say_real_time(folder: Path, now: Instant) -> None:
-    example = folder / "try-me.csv"
-    click.echo(f"\n{_clock(now)}  The present. From here on time is real. Try, in another terminal:")
-    config = f"--config {folder}/config/monitor.toml"
-    click.echo(f"  monitor status {config}")
-    click.echo(f"  monitor explain PPN-2027-004207 {config}")
-    click.echo(f"  monitor digest {config}")
-    click.echo("  drop a file in: a contact of three and a half hours ago, told to nobody")
-    click.echo(f"  cp {example} {folder}/drop/occurrence/notices-mine.csv\n")
+    command = _command()
+    tried = (
+        ("what is late, silent or failed", "status"),
+        (
+            "why one clock said what it said",
+            "explain PPN-2027-004207 --rule significant-harm-council",
+        ),
+        ("the weekly digest", "digest --scope force"),
+    )
+    click.echo(f"\n{local(now, LONDON):%A %H:%M}, the present. From here on time is real.")
+    click.echo("Try, in another terminal:")
+    for what, arguments in tried:
+        click.echo(f"  # {what}")
+        click.echo(f"  {command} --config {folder}/config/monitor.toml {arguments}")
+    click.echo("  # drop a file in: a contact of five hours ago, told to nobody (mail in a minute)")
+    click.echo(f"  cp {folder}/{EXAMPLE} {folder}/drop/occurrence/notices-mine.csv\n")
+
+
+def _command() -> str:
+    """How `monitor` is typed here: it is seldom on the path of who only typed `make run`."""
+    beside = Path(sys.executable).with_name("monitor")
+    if shutil.which("monitor") or not beside.exists():
+        return "monitor"
+    try:
+        return str(beside.relative_to(Path.cwd()))
+    except ValueError:
+        return str(beside)
 
 
 def _say_goodbye(folder: Path, inbox: _Inbox) -> None:
-    click.echo(f"\nEnded. {inbox.mails} mails are in {inbox.folder}/; open one in a browser.")
-    click.echo("What to try next:")
-    click.echo("  monitor init my-force        an installation of your own")
-    click.echo(f"  {folder}/rules/               the rules, one readable file each")
-    click.echo("  docs/map-your-own-log.md     how a foreign log becomes a feed")
-
-
-def _clock(now: Instant) -> str:
-    return f"{local(now, LONDON):%a %H:%M}"
+    click.echo(f"\nEnded. {inbox.mails} mails are in {folder}/inbox/. What to try next:")
+    newest = max(inbox.folder.glob("*.html"), default=None)
+    if newest is not None:
+        click.echo(f"  open {newest} in a browser")
+    click.echo(f"  read {folder}/rules/: one file for each duty, with whose limit it is")
+    click.echo(f"  {_command()} init my-force: an installation of your own")

@@ -102,16 +102,20 @@ class ClockKey(NamedTuple):
     """Identity of the start event in hexadecimal, for a rule that counts each start."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """One rule on one case, as its events say. Nothing here depends on what time it is now."""
+class Clock(NamedTuple):
+    """One rule on one case, as its events say. Nothing here depends on what time it is now.
+
+    A tuple for the same reason as an event; fields are always given by name.
+    """
 
     key: ClockKey
     rule_version: int
-    calendar_version: str = ""
     started_at: Instant
     due_at: Instant | None
     """None where it cannot be computed; `due_unknown` then says why."""
+    known_at: Instant
+    """When the monitor could first know that this clock runs."""
+    calendar_version: str = ""
     due_unknown: str = ""
     due_soon_at: Instant | None = None
     """From when on the verdict is `due_soon`: the first warning of the ladder."""
@@ -124,8 +128,6 @@ class Clock:
     """When the case left the rule after it was overdue: measured on, no longer told."""
     breached_at: Instant | None = None
     """The due instant, where the clock was closed later than it."""
-    known_at: Instant
-    """When the monitor could first know that this clock runs."""
     stop_known_at: Instant | None = None
     """When the monitor could first know that it stopped."""
     stop_recorded_at: Instant | None = None

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from monitor.store.engine import Connection
-
 from monitor.assess.links import Joined, joined_cases
 from monitor.assess.reconcile import reconcile
 from monitor.clocks.fold import fold
@@ -17,6 +15,7 @@ from monitor.model import Clock, Duration, Event, Instant
 from monitor.rulebook.book import Rulebook
 from monitor.store import cases as stored_cases
 from monitor.store import clocks as stored_clocks
+from monitor.store.engine import Connection
 
 NOTHING_AT_HAND: Mapping[int, Sequence[Event]] = {}
 
@@ -66,9 +65,7 @@ def _fold_each(
     tolerances: Mapping[str, Duration],
 ) -> dict[int, list[Clock]]:
     """Case → its clocks; a case that another stands for has none of its own."""
-    folded = {
-        case_id: fold(events[case_id], rulebook, tolerances=tolerances) for case_id in alone
-    }
+    folded = {case_id: fold(events[case_id], rulebook, tolerances=tolerances) for case_id in alone}
     for root, members in joined:
         together = [event for case_id in members for event in events[case_id]]
         folded[root] = fold(together, rulebook, tolerances=tolerances)

@@ -117,9 +117,7 @@ def _could_become(old: ClockKey, new: ClockKey) -> bool:
     )
 
 
-def _new(
-    case_id: int, clock: Clock, predecessors: list[KeptClock], rulebook: Rulebook
-) -> NewClock:
+def _new(case_id: int, clock: Clock, predecessors: list[KeptClock], rulebook: Rulebook) -> NewClock:
     if not predecessors:
         return NewClock(case_id, clock, (), 0, 1, _next_action_at(clock, 0, rulebook))
     steps_done = max(old.steps_done for old in predecessors)
@@ -160,7 +158,7 @@ def _with_merged(old: KeptClock, left: Iterable[KeptClock]) -> tuple[KeptClock, 
 
 def _given_way(old: KeptClock, *, now: Instant) -> KeptClock:
     """A clock in whose place another stands, or none: the sweep takes back what was said of it."""
-    clock = replace(old.clock, superseded_at=now)
+    clock = old.clock._replace(superseded_at=now)
     return replace(old, clock=clock, next_action_at=now if old.steps_done else None, waits_for="")
 
 

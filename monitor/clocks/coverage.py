@@ -98,15 +98,21 @@ class _History:
         return frozenset(value for value, _ in self._said[self._governing(at)])
 
     def known_at(self, at: Instant) -> Instant:
-        """When the value that allows the rule at an instant was first received."""
-        if not self.changes:
-            return 0
-        said = self._said[self._governing(at)]
-        return min((known for value, known in said if value in self.allowed), default=0)
+        """When a value that allows the rule, and that held up to an instant, was first received."""
+        known: list[Instant] = []
+        for change in reversed(self.changes[: self._place(at) + 1]):
+            allowing = [since for value, since in self._said[change] if value in self.allowed]
+            if not allowing:
+                break
+            known += allowing
+        return min(known, default=0)
 
     def _governing(self, at: Instant) -> Instant:
-        before = bisect_right(self.changes, at)
-        return self.changes[before - 1] if before else self.changes[0]
+        return self.changes[self._place(at)]
+
+    def _place(self, at: Instant) -> int:
+        """Which change governs an instant; before all of them, the first."""
+        return max(bisect_right(self.changes, at) - 1, 0)
 
 
 def _is_news(

@@ -132,13 +132,20 @@ class _Case:
         found: dict[int, Start] = {}
         for fact, version, duty in self._starting(duties, subject):
             start = Start(fact, version, duty, fact.known_at)
-            covered = self.coverage(start, subject)
-            if covered is not None and id(fact) not in found and _governs(duty, covered.started_at):
+            started_at = self._started_at(start, subject)
+            if started_at is not None and id(fact) not in found and _governs(duty, started_at):
                 found[id(fact)] = start
         counting = list(found.values())
         if not counting or counting[0].duty.rule.each_start:
             return counting
         return [counting[0]._replace(known_at=min(start.known_at for start in counting))]
+
+    def _started_at(self, start: Start, subject: Subject) -> Instant | None:
+        """When the clock of a start begins; None where its rule never covers the case."""
+        if not start.duty.applies:
+            return start.event.occurred_from
+        covered = self.coverage(start, subject)
+        return None if covered is None else covered.started_at
 
     def _starting(self, duties: Sequence[Duty], subject: Subject) -> list[tuple[Fact, Event, Duty]]:
         """Whatever could start a clock, earliest first."""
@@ -228,11 +235,11 @@ class _Case:
         self, started_at: Instant, subject: Subject, among: Sequence[Subject], duty: Duty
     ) -> list[Closing]:
         """Every fact that could end the clock, earliest first; a stop wins a tie."""
-        found = [
-            *self._ending(duty.stops, STOPPED, started_at, subject, among),
-            *self._ending(duty.exempts, EXEMPTED, started_at, subject, ()),
-            *self._ending(duty.voids, VOIDED, started_at, subject, ()),
-        ]
+        found = self._ending(duty.stops, STOPPED, started_at, subject, among)
+        if duty.exempts.kinds:
+            found += self._ending(duty.exempts, EXEMPTED, started_at, subject, ())
+        if duty.voids.kinds:
+            found += self._ending(duty.voids, VOIDED, started_at, subject, ())
         if len(found) > 1:
             found.sort(key=lambda closing: (closing.at, closing.how != STOPPED))
         return found
@@ -391,8 +398,14 @@ class _Record:
     def __init__(self, case: _Case, subject: Subject) -> None:
         self.stage, self.stage_at = _last_stage(case, subject)
         self.restricted = _is_restricted(case)
-        events = [e for fact in case.facts for e in fact.versions if _same_child(e, subject)]
-        self._said = [_History(events, read) for read in _RECORDED_READERS]
+        telling = [
+            event
+            for fact in case.facts
+            for event in fact.versions
+            if (event.district or event.unit or event.category or event.risk)
+            and _same_child(event, subject)
+        ]
+        self._said = [_History(telling, read) for read in _RECORDED_READERS]
 
     def at(self, instant: Instant) -> list[str]:
         """RECORDED_FIELDS at an instant: of each the latest said by then, else the first after."""

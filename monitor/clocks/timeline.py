@@ -36,7 +36,8 @@ class Fact(NamedTuple):
 
     versions: tuple[Event, ...]
     known_at: Instant
-    """When the monitor was first told of this event with this kind and start."""
+    """When the monitor was first told of this event with this kind and this start, or an earlier
+    one: a start that is put later was known of before."""
     recorded_at: Instant | None
     """When the source first wrote it down so, where it says."""
 
@@ -62,7 +63,8 @@ def live_facts(events: Iterable[Event]) -> Timeline:
     versions = _by_identity(events)
     retractions = _retractions(versions)
     if not retractions and all(len(told) == 1 for told in versions.values()):
-        return Timeline(_in_order([_fact(told, told) for told in versions.values()]), ())
+        alone = [Fact((e,), e.received_at, e.recorded_at) for (e,) in versions.values()]
+        return Timeline(_in_order(alone), ())
     facts: list[Fact] = []
     set_aside: list[tuple[Event, SetAside]] = []
     for identity, told in versions.items():
@@ -135,10 +137,24 @@ def _why_aside(event: Event, standing: Sequence[Event]) -> SetAside:
 
 def _fact(counting: list[Event], told: list[Event]) -> Fact:
     ordered = tuple(sorted(counting, key=lambda e: (e.occurred_from, e.content)))
+    if len(told) > 1:
+        ordered = tuple(_as_first_told(version, told) for version in ordered)
     first = ordered[0]
-    alike = [e for e in told if e.kind == first.kind and e.occurred_from == first.occurred_from]
+    by_then = [e for e in told if e.kind == first.kind and e.occurred_from <= first.occurred_from]
+    alike = [e for e in by_then if e.occurred_from == first.occurred_from]
     recorded = [e.recorded_at for e in alike if e.recorded_at is not None]
-    return Fact(ordered, min(e.received_at for e in alike), min(recorded, default=None))
+    return Fact(ordered, min(e.received_at for e in by_then), min(recorded, default=None))
+
+
+def _as_first_told(version: Event, told: Iterable[Event]) -> Event:
+    """A version as known since the first that said the same: a row sent again is no news."""
+    fact = _said(version)
+    return version._replace(received_at=min(e.received_at for e in told if _said(e) == fact))
+
+
+def _said(version: Event) -> Event:
+    """What a version says of the case, without what it says of itself."""
+    return version._replace(revision=0, content=b"", recorded_at=None, received_at=0)
 
 
 def _in_order(facts: list[Fact]) -> tuple[Fact, ...]:

@@ -1,7 +1,7 @@
 """Delivery: what waits for a person becomes one mail, and mails are handed to the server.
 
 What comes in: an installation and now. What goes out: sent mails and their outcomes. A mail is
-claimed under a lease, its bytes frozen, handed over, and its outcome recorded while the lease holds.
+claimed under a lease, its bytes frozen, handed over, and its outcome recorded while it holds.
 Between the server's acceptance and our record the process may die: the mail is then sent once more,
 with the same bytes and Message-ID.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from email import message_from_bytes, policy
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from monitor.clocks.agenda import agenda
 from monitor.clocks.verdicts import verdict
 from monitor.cycle.lines import CaseFile, in_order
 from monitor.deliver.smtp import Accepted, GiveUp, Outcome
@@ -22,13 +23,22 @@ from monitor.escalate.decide import CLOSED
 from monitor.letters import (
     AnyLetter,
     BundleLetter,
+    FeedRead,
     OverdueLetter,
     WarningLetter,
-    Withdrawn,
     WithdrawalLetter,
 )
 from monitor.logs import get_logger
-from monitor.model import HOUR, MINUTE, SECOND, Alert, AlertKind, Duration, Instant
+from monitor.model import (
+    HOUR,
+    MINUTE,
+    SECOND,
+    Alert,
+    AlertKind,
+    Duration,
+    Instant,
+    KeptClock,
+)
 from monitor.store import actions, alerts, outbox
 from monitor.store.engine import Connection, reading, writing
 
@@ -150,74 +160,92 @@ def _freeze(monitor: Monitor, claimed: outbox.Claimed, *, now: Instant) -> bytes
         return content
 
 
+class Saying(NamedTuple):
+    """One clock that a mail speaks of, because of an alert."""
+
+    alert: Alert
+    file: CaseFile
+    kept: KeptClock
+
+
 def _letter(
     monitor: Monitor, connection: Connection, claimed: outbox.Claimed, *, now: Instant
 ) -> tuple[AnyLetter | None, tuple[str, ...]]:
     """What a mail says, and the thread that it belongs to."""
-    carried = alerts.alerts_in_message(connection, claimed.id)
     files: dict[int, CaseFile] = {}
-    told: list[tuple[Alert, CaseFile]] = []
-    for alert_id, alert in carried:
+    told: list[Saying] = []
+    for alert_id, alert in alerts.alerts_in_message(connection, claimed.id):
         case_id = alerts.case_of_clock(connection, alert.clock_id)
         file = files.setdefault(case_id, CaseFile(monitor, connection, case_id))
-        if _is_cured(file, alert, now=now):
-            alerts.cancel_unattempted(connection, [alert_id])
+        if saying := _still_true(file, alert, now=now):
+            told += saying
         else:
-            told.append((alert, file))
+            alerts.cancel_unattempted(connection, [alert_id])
     if not told:
         return None, ()
     letter = (
         _withdrawal(told, now=now) if claimed.kind == alerts.WITHDRAWAL else _alerts(told, now=now)
     )
-    cases = {file.reference for _, file in told}
+    cases = {one.file.reference_of(one.kept) for one in told}
     thread = tuple(monitor.composer.message_id(f"case {case}") for case in cases)
     return _for_reader(monitor, claimed, letter), thread if len(thread) == 1 else ()
 
 
-def _is_cured(file: CaseFile, alert: Alert, *, now: Instant) -> bool:
-    """Whether what an alert would say has been put right since it was decided."""
+def _still_true(file: CaseFile, alert: Alert, *, now: Instant) -> list[Saying]:
+    """The clocks of which an alert is still to be told.
+
+    Where others took its clock's place, those of them of which it holds; none where what it would
+    say has been put right since it was decided.
+    """
     if alert.kind is AlertKind.WITHDRAWAL:
-        return False
-    clock = file.kept(alert.clock_id).clock
-    return verdict(clock, now=now) in CLOSED or clock.regraded_at is not None
-
-
-def _alerts(told: Sequence[tuple[Alert, CaseFile]], *, now: Instant) -> AnyLetter:
-    """A warning, an alert, or a bundle of several; of one clock only the newest is told."""
-    newest = {alert.clock_id: (alert, file) for alert, file in told}
-    lines = in_order(
-        (file.line(kept := file.kept(alert.clock_id), alert=alert, now=now), kept)
-        for alert, file in newest.values()
-    )
-    feeds = {
-        feed.feed: feed
-        for alert, file in newest.values()
-        for feed in file.feeds_read(file.kept(alert.clock_id))
-    }
-    still = all(line.told or alert.repeat for (line, _), (alert, _) in zip(
-        lines, newest.values(), strict=True
-    ))
-    if len(lines) > 1:
-        return BundleLetter(
-            at=now, feeds=tuple(feeds.values()), duties=tuple(line for line, _ in lines)
-        )
-    (line, _), (alert, _) = lines[0], next(iter(newest.values()))
-    if line.due_at is not None and now > line.due_at:
-        is_repeat = still and alert.repeat > 0
-        return OverdueLetter(at=now, feeds=tuple(feeds.values()), duty=line, still=is_repeat)
-    return WarningLetter(at=now, feeds=tuple(feeds.values()), duty=line)
-
-
-def _withdrawal(told: Sequence[tuple[Alert, CaseFile]], *, now: Instant) -> WithdrawalLetter:
-    items: list[Withdrawn] = [
-        file.withdrawn(file.kept(alert.clock_id), alert=alert, now=now) for alert, file in told
+        return [Saying(alert, file, file.kept(alert.clock_id))]
+    return [
+        Saying(alert, file, kept)
+        for kept in file.standing_for(alert.clock_id)
+        if verdict(kept.clock, now=now) not in CLOSED
+        and kept.clock.regraded_at is None
+        and not _is_overtaken(file, alert, kept, now=now)
     ]
-    feeds = {
-        feed.feed: feed
-        for alert, file in told
-        for feed in file.feeds_read(file.kept(alert.clock_id))
-    }
-    return WithdrawalLetter(at=now, feeds=tuple(feeds.values()), items=tuple(items))
+
+
+def _is_overtaken(file: CaseFile, alert: Alert, kept: KeptClock, *, now: Instant) -> bool:
+    """Whether a warning would come after due, where a later step says so.
+
+    Whoever read "overdue" in a warning would get no withdrawal if that proved false.
+    """
+    due = kept.clock.due_at
+    if alert.kind is not AlertKind.WARNING or due is None or now <= due:
+        return False
+    return any(step.kind is AlertKind.OVERDUE for step in agenda(kept.clock, file.duty_of(kept)))
+
+
+def _alerts(told: Sequence[Saying], *, now: Instant) -> AnyLetter:
+    """A warning, an alert, or a bundle of several; of one clock only the newest is told."""
+    newest = {one.kept.id: one for one in told}.values()
+    lines = in_order(
+        (one.file.line(one.kept, alert=one.alert, now=now), one.kept) for one in newest
+    )
+    feeds = _feeds_read(newest)
+    still = all(one.file.was_told(one.kept, one.alert) for one in newest)
+    if len(lines) > 1:
+        duties = tuple(line for line, _ in lines)
+        return BundleLetter(at=now, feeds=feeds, duties=duties, still=still)
+    (line, _), (saying,) = lines[0], newest
+    why_you = saying.file.why_you(saying.alert)
+    if line.due_at is not None and now > line.due_at:
+        return OverdueLetter(at=now, feeds=feeds, duty=line, still=still, why_you=why_you)
+    return WarningLetter(at=now, feeds=feeds, duty=line, why_you=why_you)
+
+
+def _withdrawal(told: Sequence[Saying], *, now: Instant) -> WithdrawalLetter:
+    items = tuple(one.file.withdrawn(one.kept, alert=one.alert, now=now) for one in told)
+    return WithdrawalLetter(at=now, feeds=_feeds_read(told), items=items)
+
+
+def _feeds_read(told: Iterable[Saying]) -> tuple[FeedRead, ...]:
+    """How far the feeds were read on which the lines of a mail rest, each feed once."""
+    feeds = {feed.feed: feed for one in told for feed in one.file.feeds_read(one.kept)}
+    return tuple(feeds.values())
 
 
 def _for_reader(monitor: Monitor, claimed: outbox.Claimed, letter: AnyLetter) -> AnyLetter:
@@ -255,9 +283,11 @@ def _is_too_old(monitor: Monitor, claimed: outbox.Claimed, *, now: Instant) -> b
 
 
 def retry_after(attempts: int) -> Duration:
-    """How long to wait after so many attempts: twice as long each time, up to an hour, with a
-    quarter of jitter so that mails do not all come back together."""
-    wait = min(FIRST_RETRY << (attempts - 1), LONGEST_RETRY) if attempts < 20 else LONGEST_RETRY
+    """How long to wait after so many attempts: twice as long each time, up to an hour.
+
+    A quarter of jitter lets mails not all come back together.
+    """
+    wait = min(FIRST_RETRY << min(attempts - 1, LONGEST_RETRY.bit_length()), LONGEST_RETRY)
     return int(wait * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load, keeps no secret
 
 

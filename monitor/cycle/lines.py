@@ -13,12 +13,22 @@ from monitor import words
 from monitor.clocks.agenda import agenda, next_step_at
 from monitor.clocks.timeline import live_facts
 from monitor.clocks.verdicts import verdict
+from monitor.escalate.decide import (
+    CLAIM_LAPSED,
+    LEARNT_LATE,
+    TOLD_LATE,
+    UNCONFIRMED,
+    WAITED_FOR_DUTY,
+    WAS_DEFERRED,
+    told_as_overdue,
+)
 from monitor.escalate.roster import Reached, Whereabouts
 from monitor.letters import (
     DutyLine,
     FeedRead,
     NextStep,
     OtherDuty,
+    Remaining,
     Route,
     Silence,
     Stage,
@@ -26,7 +36,16 @@ from monitor.letters import (
     Withdrawing,
     Withdrawn,
 )
-from monitor.model import Alert, AlertKind, Clock, Event, Instant, KeptClock, SaidAlert, Verdict
+from monitor.model import (
+    OPEN_VERDICTS,
+    Alert,
+    AlertKind,
+    Clock,
+    Event,
+    Instant,
+    KeptClock,
+    Verdict,
+)
 from monitor.rulebook.book import Duty
 from monitor.rulebook.language import HOLDER, AuthorityClass
 from monitor.store import alerts, cases, clocks, intakes
@@ -45,7 +64,7 @@ class CaseFile:
     def __init__(self, monitor: Monitor, connection: Connection, case_id: int) -> None:
         self.monitor = monitor
         linked = cases.linked_case_ids(connection, [case_id])
-        self.reference = cases.references_of(connection, [case_id])[case_id]
+        self._references = cases.references_of(connection, linked)
         told = cases.events_of(connection, linked)
         self.facts = live_facts(event for events in told.values() for event in events).facts
         self.clocks = clocks.clocks_of(connection, linked)
@@ -56,6 +75,37 @@ class CaseFile:
     def kept(self, clock_id: int) -> KeptClock:
         """One of its clocks."""
         return next(kept for kept in self.clocks if kept.id == clock_id)
+
+    def standing_for(self, clock_id: int) -> list[KeptClock]:
+        """The clock itself, or those that took its place with what was said of it."""
+        kept = self.kept(clock_id)
+        if kept.clock.superseded_at is None:
+            return [kept]
+        heirs = [
+            other
+            for other in self.clocks
+            if clock_id in other.inherits and other.clock.superseded_at is None
+        ]
+        return heirs or [kept]
+
+    def reference_of(self, kept: KeptClock) -> str:
+        """The reference under which a clock runs."""
+        return self._references[kept.case_id]
+
+    def was_told(self, kept: KeptClock, alert: Alert) -> bool:
+        """Whether the reader of an alert was told before that this clock is overdue."""
+        ids = {kept.id, *kept.inherits}
+        said = [told for told in self.said if told.alert.clock_id in ids]
+        before = [told for told in told_as_overdue(said) if told.alert[:5] != alert[:5]]
+        return any(told.alert.recipient == alert.recipient for told in before)
+
+    def why_you(self, alert: Alert) -> str:
+        """Why an alert comes to this reader and not to the one whose turn it was; a sentence."""
+        if alert.role == alert.asked_role:
+            return ""
+        why = alert.reason.rpartition("; ")[2]
+        off_duty = f"{self.monitor.roster.title(alert.asked_role)} is off duty"
+        return f"{'The ' + why if why == off_duty else words.capital(why)}, so this comes to you."
 
     def duty_of(self, kept: KeptClock) -> Duty:
         """The version of the rule that governs a clock."""
@@ -68,7 +118,7 @@ class CaseFile:
         clock, duty = kept.clock, self.duty_of(kept)
         rule = duty.rule
         return DutyLine(
-            reference=self.reference,
+            reference=self.reference_of(kept),
             due_at=clock.due_at,
             started_at=clock.started_at,
             restricted=clock.restricted,
@@ -79,7 +129,7 @@ class CaseFile:
             which=self._which(kept),
             ring=self._routes(clock, now=now),
             cannot_route=self._cannot_route(clock),
-            mend=f"Record the {_responsible(rule.partner)} responsible" if clock.cannot_route else "",
+            mend=_mend(clock),
             risk=clock.risk,
             concern=self._word("categories", clock.category),
             raised=_raised(clock),
@@ -90,8 +140,9 @@ class CaseFile:
             told=self._told(kept, alert),
             next_steps=self._next_steps(kept, duty, now=now),
             unconfirmed=self._unconfirmed(alert),
-            learnt_late=_learnt_late(clock, alert),
-            held=_held(clock, now=now),
+            learnt_late=self._learnt_late(alert, now=now),
+            reopened=_reopened(alert),
+            held=_held(alert),
             limit=words.limit(str(rule.threshold)),
             authority=_authority(duty),
             rule=rule.id,
@@ -103,13 +154,14 @@ class CaseFile:
         clock = kept.clock
         return Withdrawn(
             duty=self.line(kept, alert=None, now=now),
-            why=_why_withdrawn(clock, alert),
+            why=_why_withdrawn(alert),
             told_whom=self._organisation(clock),
             told_at=clock.stopped_at,
             recorded_at=clock.stop_recorded_at or clock.stop_known_at,
             new_due_at=clock.due_at if clock.stopped_at is None else None,
             reason=self._word("reason_codes", clock.reason_code),
             alerts=self._sent_to(kept, alert),
+            remaining=self._remaining(kept, now=now),
             confirm_by=clock.confirm_by,
         )
 
@@ -181,9 +233,8 @@ class CaseFile:
                 continue
             state = _STATES.get(verdict(clock, now=now))
             if state is not None:
-                found.setdefault(
-                    clock.partner, OtherDuty(partner=clock.partner, due_at=clock.due_at, state=state)
-                )
+                duty = OtherDuty(partner=clock.partner, due_at=clock.due_at, state=state)
+                found.setdefault(clock.partner, duty)
         return tuple(found.values())
 
     def _told(self, kept: KeptClock, alert: Alert | None) -> tuple[Told, ...]:
@@ -229,7 +280,7 @@ class CaseFile:
 
     def _unconfirmed(self, alert: Alert | None) -> Silence | None:
         """The feed that could hold the stop and was not heard since due."""
-        if alert is None or "unconfirmed" not in alert.reason:
+        if alert is None or UNCONFIRMED not in alert.reason:
             return None
         kept = self.kept(alert.clock_id)
         silent = [
@@ -242,18 +293,45 @@ class CaseFile:
         since, name = min(silent)
         return Silence(feed=self._feed_title(name), since=since)
 
+    def _learnt_late(self, alert: Alert | None, *, now: Instant) -> str:
+        """Why an alert comes later than its time."""
+        if alert is None:
+            return ""
+        if LEARNT_LATE in alert.reason:
+            return "the record reached the monitor after it was due"
+        fell = words.when(alert.rung_at, at=now, zone=self.monitor.zone)
+        if WAITED_FOR_DUTY in alert.reason:
+            return f"it fell due for telling at {fell} and waited for duty hours"
+        return f"it should have been told at {fell}" if TOLD_LATE in alert.reason else ""
+
     def _sent_to(self, kept: KeptClock, alert: Alert) -> tuple[Instant, ...]:
         """When the alerts went to this address that are taken back now."""
         ids = {kept.id, *kept.inherits}
+        about = [told for told in self.said if told.alert.clock_id in ids]
+        this = next(told.id for told in about if told.alert[:5] == alert[:5])
+        standing = told_as_overdue([told for told in about if told.id < this])
         return tuple(
-            said.sent_at
-            for said in self.said
-            if said.alert.clock_id in ids
-            and said.alert.recipient == alert.recipient
-            and said.alert.kind is AlertKind.OVERDUE
-            and said.alert.episode == alert.episode
-            and said.sent_at is not None
+            told.sent_at
+            for told in standing
+            if told.alert.recipient == alert.recipient and told.sent_at is not None
         )
+
+    def _remaining(self, kept: KeptClock, *, now: Instant) -> tuple[Remaining, ...]:
+        """What is still to be told to partners about the same child."""
+        still = [
+            Remaining(what=self._still_to_do(other), by=other.clock.due_at)
+            for other in self.clocks
+            if other.id != kept.id
+            and other.clock.partner
+            and verdict(other.clock, now=now) in OPEN_VERDICTS
+            and other.clock.regraded_at is None
+            and other.clock.key.child in ("", kept.clock.key.child)
+        ]
+        return tuple(sorted(set(still), key=lambda one: (one.by is None, one.by or 0)))
+
+    def _still_to_do(self, kept: KeptClock) -> str:
+        rule = self.duty_of(kept).rule
+        return rule.subject or f"tell {WHOM.get(rule.partner, rule.partner)}"
 
     def _feeds_of_facts(self) -> list[str]:
         return [fact.event.feed for fact in self.facts]
@@ -289,18 +367,20 @@ def _raised(clock: Clock) -> str:
     return f"raised {hours} h {minutes:02} after the first contact"
 
 
-def _learnt_late(clock: Clock, alert: Alert | None) -> str:
-    if alert is None:
+def _reopened(alert: Alert | None) -> str:
+    if alert is None or CLAIM_LAPSED not in alert.reason:
         return ""
-    if "learnt after" in alert.reason:
-        return "the record reached the monitor after it was due"
-    return "the monitor could not tell it when it was due" if "later than" in alert.reason else ""
+    return "it was recorded afterwards that somebody was told, and nobody confirmed it in time"
 
 
-def _held(clock: Clock, *, now: Instant) -> str:
-    if clock.held_until is None or clock.held_until > now:
+def _held(alert: Alert | None) -> str:
+    if alert is None or WAS_DEFERRED not in alert.reason:
         return ""
     return "it was deferred, and the time for review has passed"
+
+
+def _mend(clock: Clock) -> str:
+    return f"Record the {_responsible(clock.partner)} responsible" if clock.cannot_route else ""
 
 
 def _authority(duty: Duty) -> str:
@@ -313,7 +393,7 @@ def _authority(duty: Duty) -> str:
     return f"It is set by {authority.citation}."
 
 
-def _why_withdrawn(clock: Clock, alert: Alert) -> Withdrawing:
+def _why_withdrawn(alert: Alert) -> Withdrawing:
     says = alert.reason
     if says == Verdict.MET:
         return Withdrawing.TOLD_IN_TIME

@@ -42,9 +42,11 @@ def clock_rows(monitor: Monitor, *, as_of: Instant, reference: str = "") -> Iter
                 yield _row(named, kept, monitor.rulebook, trusted, as_of=as_of)
 
 
-def trusted_until(feeds: Iterable[Mapping[str, Any]]) -> TrustedUntil:
-    """Feed → until when its silence means that nothing happened; feeds without a timetable never
-    fall silent and are left out."""
+def trusted_until(feeds: Iterable[Mapping[Any, Any]]) -> TrustedUntil:
+    """Feed → until when its silence means that nothing happened.
+
+    Feeds without a timetable never fall silent and are left out.
+    """
     return {
         row["name"]: row["trusted_until"]
         for row in feeds

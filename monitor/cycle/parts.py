@@ -16,8 +16,6 @@ from monitor.worktime.zones import day_of
 if TYPE_CHECKING:
     from datetime import date
 
-    from monitor.store.engine import Engine
-
     from monitor.deliver.compose import Composer
     from monitor.deliver.smtp import Post
     from monitor.escalate.partners import Partners
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from monitor.model import Instant
     from monitor.rulebook.book import Rulebook
     from monitor.settings import Settings
+    from monitor.store.engine import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.cycle.weekly import queue_digests
-from monitor.words import moment
 from monitor.ingest.timetable import silent_since
 from monitor.letters import OperatorLetter, Remedy
 from monitor.logs import get_logger
 from monitor.model import Instant
 from monitor.store import actions, intakes, outbox
 from monitor.store.engine import Connection, writing
+from monitor.words import moment
 
 if TYPE_CHECKING:
     from monitor.cycle.parts import Monitor

@@ -355,8 +355,10 @@ def _unheard(
     known_at: Instant,
     feeds: Mapping[str, FeedHeard],
 ) -> list[str]:
-    """Feeds that could show a stop and were not heard since due, or since the clock was known; a
-    feed unknown here is no reason to wait."""
+    """Feeds that could show a stop and were not heard since due, or since the clock was known.
+
+    A feed unknown here is no reason to wait.
+    """
     known = [(name, feeds[name]) for name in stop_feeds if name in feeds]
     return [
         name
@@ -476,4 +478,12 @@ def _only_highest(
     ]
 
 
-__all__ = ["Circumstances", "Decision", "FeedHeard", "Nobody", "decide", "told_as_overdue", "unsaid"]
+__all__ = [
+    "Circumstances",
+    "Decision",
+    "FeedHeard",
+    "Nobody",
+    "decide",
+    "told_as_overdue",
+    "unsaid",
+]

@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from monitor.model import Instant
+from monitor.store.engine import take_turn
 from monitor.store.intakes import next_number
-from monitor.store.rows import insert_rows
+from monitor.store.rows import insert_rows, update_rows
 from monitor.store.tables import action, audit, loop_turn
 
 
@@ -85,18 +86,35 @@ def write_audit(
 def seal_audit(connection: Connection, *, limit: int = 1000) -> int:
     """Chain what was logged since the last seal: each row's digest covers the one before it.
 
-    SHA-256 over the previous digest and the row's canonical JSON. Returns how many were sealed.
+    SHA-256 over the previous digest and the row's canonical JSON. Returns how many were sealed. One
+    sealer at a time. The chain has an order of its own: a row that was logged first may be
+    committed last.
     """
-    before = connection.scalar(
-        select(audit.c.chain).where(audit.c.chain.is_not(None)).order_by(audit.c.id.desc()).limit(1)
-    )
-    digest = before or b""
-    waiting = select(audit).where(audit.c.chain.is_(None)).order_by(audit.c.id).limit(limit)
-    rows = connection.execute(waiting.with_for_update()).mappings().all()
-    for row in rows:
+    take_turn(connection, "seal audit")
+    newest = select(audit.c.sealed, audit.c.chain).where(audit.c.sealed.is_not(None))
+    last = connection.execute(newest.order_by(audit.c.sealed.desc()).limit(1)).one_or_none()
+    sealed, digest = last or (0, b"")
+    waiting = select(audit).where(audit.c.sealed.is_(None)).order_by(audit.c.id).limit(limit)
+    rows = []
+    for row in connection.execute(waiting).mappings():
+        sealed += 1
         digest = hashlib.sha256(digest + _canonical(row)).digest()
-        connection.execute(update(audit).where(audit.c.id == row["id"]).values(chain=digest))
+        rows.append((sealed, digest, row["id"]))
+    update_rows(connection, audit, ("sealed", "chain"), ("id",), rows)
     return len(rows)
+
+
+def audit_breaks_at(connection: Connection) -> int | None:
+    """The first sealed row of the audit log that does not follow from those before; None: none."""
+    sealed = select(audit).where(audit.c.sealed.is_not(None)).order_by(audit.c.sealed)
+    digest = b""
+    rows = connection.execute(sealed.execution_options(yield_per=1000)).mappings()
+    for place, row in enumerate(rows, start=1):
+        digest = hashlib.sha256(digest + _canonical(row)).digest()
+        if row["sealed"] != place or row["chain"] != digest:
+            rows.close()
+            return int(row["id"])
+    return None
 
 
 def _canonical(row: RowMapping) -> bytes:

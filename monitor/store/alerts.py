@@ -7,6 +7,7 @@ waits to be told to whom. It does not care how a mail is written or sent.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+
 from sqlalchemy import Connection, case, func, select, update
 
 from monitor.model import Alert, AlertKind, SaidAlert
@@ -50,24 +51,38 @@ def said_about(connection: Connection, clock_ids: Collection[int]) -> list[SaidA
 def cancel_unattempted(connection: Connection, alert_ids: Collection[int]) -> int:
     """Cancel alerts that no attempted mail carries; returns how many.
 
-    Their mails are locked first: one that is being claimed at this moment counts as attempted.
+    Their mails are locked first: one that is being sent at this moment counts as attempted. Mails
+    before alerts, as whoever puts an alert into a mail does, so that neither waits for the other.
     """
     ids = sorted(alert_ids)
-    carrying = select(alert.c.message_id).where(alert.c.id.in_(ids), alert.c.message_id.is_not(None))
-    locked = select(message.c.id, message.c.attempts).where(message.c.id.in_(carrying))
-    attempted = [
-        message_id
-        for message_id, attempts in connection.execute(
-            locked.order_by(message.c.id).with_for_update()
-        )
-        if attempts
-    ]
+    while True:
+        carrying = _carrying(connection, ids, to_write=False)
+        attempt = connection.begin_nested()
+        attempted = _lock_attempted(connection, carrying)
+        if _carrying(connection, ids, to_write=True) == carrying:
+            break
+        attempt.rollback()  # one was put into a mail meanwhile
     asked = update(alert).where(
         alert.c.id.in_(ids),
         alert.c.state != "cancelled",
-        (alert.c.message_id.is_(None)) | (alert.c.message_id.not_in(attempted)),
+        alert.c.message_id.is_(None) | alert.c.message_id.not_in(attempted),
     )
-    return connection.execute(asked.values(state="cancelled")).rowcount
+    cancelled = connection.execute(asked.values(state="cancelled")).rowcount
+    attempt.commit()
+    return cancelled
+
+
+def _carrying(connection: Connection, ids: Sequence[int], *, to_write: bool) -> set[int]:
+    """The mails that alerts are in."""
+    asked = select(alert.c.message_id).where(alert.c.id.in_(ids)).order_by(alert.c.id)
+    rows = connection.scalars(asked.with_for_update() if to_write else asked)
+    return {message_id for message_id in rows if message_id is not None}
+
+
+def _lock_attempted(connection: Connection, message_ids: Collection[int]) -> list[int]:
+    asked = select(message.c.id, message.c.attempts).where(message.c.id.in_(sorted(message_ids)))
+    locked = connection.execute(asked.order_by(message.c.id).with_for_update())
+    return [message_id for message_id, attempts in locked if attempts]
 
 
 def waiting_recipients(connection: Connection) -> list[tuple[str, str, str]]:
@@ -84,21 +99,22 @@ def waiting_recipients(connection: Connection) -> list[tuple[str, str, str]]:
 def put_in_message(connection: Connection, address: str, kind: str, message_id: int) -> int:
     """Let a mail carry everything of its kind that waits for an address; returns how many."""
     asked = update(alert).where(
-        alert.c.recipient == address, alert.c.state == "pending", _KIND_OF_MAIL == kind
+        alert.c.recipient == address,
+        alert.c.state == "pending",
+        _KIND_OF_MAIL == kind,  # noqa: SIM300 - the column stands first, it is no constant
     )
     return connection.execute(asked.values(state="in message", message_id=message_id)).rowcount
 
 
 def case_of_clock(connection: Connection, clock_id: int) -> int:
     """The case that a clock belongs to."""
-    return int(connection.execute(select(clock.c.case_id).where(clock.c.id == clock_id)).scalar_one())
+    asked = select(clock.c.case_id).where(clock.c.id == clock_id)
+    return int(connection.execute(asked).scalar_one())
 
 
 def alerts_in_message(connection: Connection, message_id: int) -> list[tuple[int, Alert]]:
     """(id, alert) of what a mail carries and what was not cancelled, oldest first."""
-    asked = select(alert).where(
-        alert.c.message_id == message_id, alert.c.state == "in message"
-    )
+    asked = select(alert).where(alert.c.message_id == message_id, alert.c.state == "in message")
     return [
         (row["id"], Alert(*(row[name] for name in _COLUMNS))._replace(kind=AlertKind(row["kind"])))
         for row in connection.execute(asked.order_by(alert.c.id)).mappings()

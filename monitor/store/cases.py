@@ -63,7 +63,8 @@ def lock_cases(connection: Connection, references: Collection[str]) -> LockedCas
     unknown = sorted(set(references) - before.keys())
     added = insert_rows(connection, case_, ("reference",), [(each,) for each in unknown])
     ids = before | known_ids(connection, unknown) if unknown else before
-    lock_linked(connection, ids.values())
+    if connection.dialect.name != "sqlite":  # which locks the whole file at the beginning
+        lock_linked(connection, ids.values())
     # Where another was first with one of them, which ones are new cannot be told apart.
     new = frozenset(ids[each] for each in unknown) if added == len(unknown) else frozenset()
     return LockedCases(ids, new)
@@ -222,20 +223,24 @@ def _compare(fact: Event, stored: Stored, *, is_snapshot: bool) -> tuple[str, Ev
         return "new", fact
     if fact.kind == CLEARED:
         return "amended", fact
-    told = [version for _, version in stored if version.kind not in OWN_KINDS]
     if is_snapshot:
-        newest = max((version for _, version in stored if version.kind != MOVED), key=age)
-        if newest.content == fact.content and newest.kind != CLEARED:
-            return "known", fact
-        latest = max(version.revision for _, version in stored)
-        later = fact._replace(revision=max(fact.received_at, latest + 1))
-        return ("amended" if told else "new"), later
-    if not told:
-        return "new", fact
+        return _compare_snapshot(fact, stored)
+    told = [version for _, version in stored if version.kind not in OWN_KINDS]
     ties = [version for version in told if age(version) == age(fact)]
     if any(version.content == fact.content for version in ties):
         return "known", fact
-    return ("conflicting" if ties else "amended"), fact
+    return ("conflicting" if ties else "amended" if told else "new"), fact
+
+
+def _compare_snapshot(fact: Event, stored: Stored) -> tuple[str, Event]:
+    """What a snapshot says differs from what stands, or is that; it is as new as its receipt."""
+    newest = max((version for _, version in stored if version.kind != MOVED), key=age)
+    if newest.content == fact.content and newest.kind != CLEARED:
+        return "known", fact
+    latest = max(version.revision for _, version in stored)
+    is_told = any(version.kind not in OWN_KINDS for _, version in stored)
+    later = fact._replace(revision=max(fact.received_at, latest + 1))
+    return ("amended" if is_told else "new"), later
 
 
 def _left_behind(stored: Stored) -> list[tuple[int, Event]]:
@@ -300,7 +305,10 @@ def cleared_events(
     revisions, a later one says by its number that a fact is back; without, the time of receipt.
     """
     stored = _versions_of(connection, feed, identities).values()
-    newest = [max((v for _, v in told), key=lambda v: (age(v), v.kind == CLEARED)) for told in stored]
+    newest = (
+        max((version for _, version in told), key=lambda v: (age(v), v.kind == CLEARED))
+        for told in stored
+    )
     return [
         _cleared(version, revision=version.revision if has_revisions else now, now=now)
         for version in newest
@@ -443,7 +451,7 @@ def references_of(connection: Connection, case_ids: Collection[int]) -> dict[int
 def set_merged(
     connection: Connection, merged_into: Mapping[int, int], *, among: Collection[int]
 ) -> None:
-    """Record which case stands for which; the others `among` which they are stand for themselves."""
+    """Record which case stands for which; all others `among` which they are, for themselves."""
     for case_id, root in merged_into.items():
         changed = case_.c.merged_into.is_distinct_from(root)
         connection.execute(

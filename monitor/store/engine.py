@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,8 +75,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Writers take the lock at once: a transaction that reads first and writes later would
-    otherwise lose updates, or fail when another wrote in between."""
+    """Take the lock at once where a transaction writes.
+
+    One that reads first and writes later would otherwise lose updates, or fail when another wrote
+    in between.
+    """
     mode = "DEFERRED" if connection.get_execution_options().get("read_only") else "IMMEDIATE"
     connection.exec_driver_sql(f"BEGIN {mode}")
 
@@ -96,6 +100,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def take_turn(connection: Connection, what: str) -> None:
+    """Wait until nobody else does what only one may do at a time, and keep it until the commit.
+
+    On SQLite a transaction that writes is alone anyhow.
+    """
+    if connection.dialect.name == "postgresql":
+        key = zlib.crc32(what.encode())
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
 def database_now(connection: Connection) -> Instant:
     """The database's own time, by which leases run."""
     if connection.dialect.name == "postgresql":
@@ -103,8 +117,6 @@ def database_now(connection: Connection) -> Instant:
     else:
         asked = "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
     return int(connection.execute(text(asked)).scalar_one())
-
-
 
 
 __all__ = [
@@ -115,5 +127,6 @@ __all__ = [
     "database_now",
     "open_engine",
     "reading",
+    "take_turn",
     "writing",
 ]

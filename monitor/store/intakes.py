@@ -6,15 +6,15 @@ on reading, and what a person must see. It does not care how a row is read.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from monitor.model import Duration, Instant
-from monitor.store.cases import undo_events
-from monitor.store.rows import in_parts, insert_rows
+from monitor.store.cases import lock_linked, undo_events
+from monitor.store.rows import in_parts, insert_rows, update_rows
 from monitor.store.tables import (
     batch,
     case_,
@@ -53,8 +53,15 @@ def open_intake(
     added = insert_rows(
         connection,
         intake,
-        ("feed", "file_name", "file_digest", "mapping_digest", "state", "started_at",
-         "dropped_columns"),
+        (
+            "feed",
+            "file_name",
+            "file_digest",
+            "mapping_digest",
+            "state",
+            "started_at",
+            "dropped_columns",
+        ),
         [(feed_name, file_name, file_digest, mapping_digest, "reading", now, "{}")],
     )
     asked = (
@@ -73,7 +80,7 @@ def open_intake(
 def _begin_anew(
     connection: Connection, intake_id: int, *, mapping_digest: str, now: Instant
 ) -> None:
-    counts = [name for name in intake.c.keys() if name.startswith(("rows_", "events_"))]
+    counts = [each.name for each in intake.c if each.name.startswith(("rows_", "events_"))]
     connection.execute(
         update(intake)
         .where(intake.c.id == intake_id)
@@ -151,7 +158,17 @@ def list_intakes(connection: Connection, *, limit: int) -> Sequence[RowMapping]:
 
 def first_received_at(connection: Connection) -> Instant | None:
     """When the first file was taken in; None where none was."""
-    return connection.scalar(select(func.min(intake.c.started_at)))
+    at: Instant | None = connection.scalar(select(func.min(intake.c.started_at)))
+    return at
+
+
+def lock_cases_of(connection: Connection, intake_id: int) -> None:
+    """Lock every case of which an intake told something, and those linked to them.
+
+    Before a number is taken: whoever holds the number must never wait for a case.
+    """
+    told_of = select(event.c.case_id).join(batch).where(batch.c.intake_id == intake_id)
+    lock_linked(connection, set(connection.scalars(told_of.distinct())))
 
 
 def undo_intake(connection: Connection, intake_id: int, *, number: int) -> frozenset[int]:
@@ -186,30 +203,21 @@ def set_rows_aside(
     now: Instant,
 ) -> None:
     """Keep rows that could not be read; one seen before is seen again, not kept twice."""
-    for row in rows:
-        key = (
-            quarantine.c.feed == feed_name,
-            quarantine.c.row_digest == row.digest,
-            quarantine.c.field == row.field,
+    rows = list(rows)
+    key, first = ("feed", "row_digest", "field"), ("intake_id", "line", "reason", "expected")
+    kept = [
+        (
+            *(feed_name, row.digest, row.field),
+            *(intake_id, row.line, row.reason, row.expected),
+            json.dumps(dict(row.declared), ensure_ascii=False),
+            *("open", now, now),
         )
-        seen = update(quarantine).where(*key).values(last_seen_at=now, state="open")
-        if connection.execute(seen).rowcount:
-            continue
-        connection.execute(
-            insert(quarantine).values(
-                feed=feed_name,
-                row_digest=row.digest,
-                field=row.field,
-                intake_id=intake_id,
-                line=row.line,
-                reason=row.reason,
-                expected=row.expected,
-                declared=dict(row.declared),
-                state="open",
-                first_seen_at=now,
-                last_seen_at=now,
-            )
-        )
+        for row in rows
+    ]
+    columns = (*key, *first, "declared", "state", "first_seen_at", "last_seen_at")
+    insert_rows(connection, quarantine, columns, kept)
+    seen = [("open", now, feed_name, row.digest, row.field) for row in rows]
+    update_rows(connection, quarantine, ("state", "last_seen_at"), key, seen)
 
 
 def list_quarantine(
@@ -251,14 +259,10 @@ def count_quarantine(connection: Connection) -> int:
 # -- feeds ------------------------------------------------------------------------------------
 
 
-def register_feed(
-    connection: Connection, name: str, *, tolerance: Duration, lag: Duration
-) -> None:
+def register_feed(connection: Connection, name: str, *, tolerance: Duration, lag: Duration) -> None:
     """Make a feed known, with how exact its times are and how late it may be."""
     insert_rows(connection, feed, ("name",), [(name,)])
-    connection.execute(
-        update(feed).where(feed.c.name == name).values(tolerance=tolerance, lag=lag)
-    )
+    connection.execute(update(feed).where(feed.c.name == name).values(tolerance=tolerance, lag=lag))
 
 
 def heard(
@@ -293,9 +297,7 @@ def list_feeds(connection: Connection) -> Sequence[RowMapping]:
     return connection.execute(select(feed).order_by(feed.c.name)).mappings().all()
 
 
-def list_gaps(
-    connection: Connection, *, since: Instant, until: Instant
-) -> Sequence[RowMapping]:
+def list_gaps(connection: Connection, *, since: Instant, until: Instant) -> Sequence[RowMapping]:
     """Silences that touch a period."""
     asked = select(feed_gap).where(
         feed_gap.c.silent_from < until,
@@ -306,9 +308,8 @@ def list_gaps(
 
 def tolerances(connection: Connection) -> dict[str, Duration]:
     """Feed → how much earlier than its start a stop may be."""
-    return {name: tolerance for name, tolerance in connection.execute(
-        select(feed.c.name, feed.c.tolerance)
-    )}
+    rows = connection.execute(select(feed.c.name, feed.c.tolerance))
+    return {name: tolerance for name, tolerance in rows}  # noqa: C416 - rows are no pairs to dict()
 
 
 def count_dirty(connection: Connection) -> int:
@@ -326,5 +327,3 @@ def known_references(connection: Connection, feed_name: str) -> set[str]:
         .distinct()
     )
     return set(connection.scalars(asked))
-
-

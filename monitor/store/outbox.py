@@ -1,8 +1,8 @@
 """The outbox: mails from their making to their outcome.
 
-What comes in: mails to make, outcomes of sending. What goes out: mails claimed under a lease. A mail
-is claimed, handed to the server, and its outcome recorded only while the lease still holds: at least
-once, and a repeat bears the same Message-ID and bytes. Leases run by the database's time.
+What comes in: mails to make, outcomes of sending. What goes out: mails claimed under a lease. A
+mail is claimed, handed to the server, and its outcome recorded only while the lease still holds: at
+least once, and a repeat bears the same Message-ID and bytes. Leases run by the database's time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select, update
 
 from monitor.model import Duration, Instant
 from monitor.store.engine import database_now
@@ -69,7 +69,8 @@ def last_mail_at(connection: Connection, address: str, kind: str) -> Instant | N
     asked = select(func.max(message.c.created_at)).where(
         message.c.address == address, message.c.kind == kind, message.c.state != "cancelled"
     )
-    return connection.scalar(asked)
+    at: Instant | None = connection.scalar(asked)
+    return at
 
 
 def unwritten_message(connection: Connection, address: str, kind: str) -> int | None:
@@ -141,20 +142,24 @@ def release_leases(connection: Connection, node: str) -> int:
 def freeze_message(
     connection: Connection, claimed: Claimed, *, content: bytes, subject: str, now: Instant
 ) -> bool:
-    """Settle the bytes of a mail for ever and count the attempt that follows."""
+    """Settle the bytes of a mail for ever and count the attempt that follows.
+
+    False where the lease is lost, or the bytes are settled already.
+    """
     return _under_lease(
         connection,
         claimed,
+        message.c.content.is_(None),
         content=content,
         subject=subject,
         frozen_at=now,
-        attempts=claimed.attempts + 1,
+        attempts=message.c.attempts + 1,
     )
 
 
 def count_attempt(connection: Connection, claimed: Claimed) -> bool:
     """Count another attempt at a frozen mail, before it is made."""
-    return _under_lease(connection, claimed, attempts=claimed.attempts + 1)
+    return _under_lease(connection, claimed, attempts=message.c.attempts + 1)
 
 
 def record_sent(connection: Connection, claimed: Claimed, *, outcome: str, now: Instant) -> bool:
@@ -185,7 +190,9 @@ def cancel_message(connection: Connection, claimed: Claimed) -> bool:
     )
 
 
-def _under_lease(connection: Connection, claimed: Claimed, **values: Any) -> bool:
+def _under_lease(
+    connection: Connection, claimed: Claimed, *also: ColumnElement[bool], **values: Any
+) -> bool:
     """Write to a mail only while this process's lease on it stands."""
     done = connection.execute(
         update(message)
@@ -193,6 +200,7 @@ def _under_lease(connection: Connection, claimed: Claimed, **values: Any) -> boo
             message.c.id == claimed.id,
             message.c.state == "queued",
             message.c.lease_token == claimed.lease_token,
+            *also,
         )
         .values(**values)
     )
@@ -201,9 +209,9 @@ def _under_lease(connection: Connection, claimed: Claimed, **values: Any) -> boo
 
 def next_message_at(connection: Connection) -> Instant | None:
     """When the next mail's time comes."""
-    return connection.scalar(
-        select(func.min(message.c.next_attempt_at)).where(message.c.state == "queued")
-    )
+    asked = select(func.min(message.c.next_attempt_at)).where(message.c.state == "queued")
+    at: Instant | None = connection.scalar(asked)
+    return at
 
 
 def messages_to(connection: Connection, *, states: tuple[str, ...], limit: int) -> list[RowMapping]:
@@ -214,12 +222,8 @@ def messages_to(connection: Connection, *, states: tuple[str, ...], limit: int) 
 
 def count_messages(connection: Connection) -> dict[str, int]:
     """State → how many mails; `retrying`: those queued that were tried and not taken."""
-    counts = {
-        state: count
-        for state, count in connection.execute(
-            select(message.c.state, func.count()).group_by(message.c.state)
-        )
-    }
+    asked = select(message.c.state, func.count()).group_by(message.c.state)
+    counts: dict[str, int] = {state: count for state, count in connection.execute(asked)}  # noqa: C416 - rows are no pairs to dict()
     retrying = select(func.count()).where(message.c.state == "queued", message.c.attempts > 0)
     return counts | {"retrying": connection.scalar(retrying) or 0}
 
@@ -241,9 +245,7 @@ def mail_is_held(connection: Connection) -> bool:
 # -- digests ----------------------------------------------------------------------------------
 
 
-def digest_was_made(
-    connection: Connection, *, scope: str, period: str, recipient: str
-) -> bool:
+def digest_was_made(connection: Connection, *, scope: str, period: str, recipient: str) -> bool:
     """Whether a digest of a scope and period went to an address."""
     asked = select(digest_run.c.id).where(
         digest_run.c.scope == scope,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
@@ -49,7 +48,7 @@ EVENT_COLUMNS = (
 
 CLOCK_KEY_COLUMNS = ("rule", "child", "organisation", "start")
 
-CLOCK_FIELDS = tuple(name for name in Clock.__slots__ if name != "key")
+CLOCK_FIELDS = Clock._fields[1:]
 
 KEPT_FIELDS = tuple(name for name in KeptClock.__slots__ if name not in ("clock", "inherits"))
 
@@ -60,7 +59,6 @@ KEPT_CLOCK_COLUMNS = tuple(
 
 _KEY_ENDS = len(CLOCK_KEY_COLUMNS)
 _CLOCK_ENDS = _KEY_ENDS + len(CLOCK_FIELDS)
-_values_of_clock = attrgetter(*CLOCK_FIELDS)
 
 EventRow = tuple[Any, ...]
 
@@ -93,13 +91,13 @@ def _attributes_text(attributes: tuple[tuple[str, str], ...]) -> str:
 
 def clock_values(told: Clock) -> tuple[Any, ...]:
     """A clock's values in the order of CLOCK_KEY_COLUMNS and CLOCK_FIELDS."""
-    return (*told.key, *_values_of_clock(told))
+    return (*told.key, *told[1:])
 
 
 def kept_clock_of(row: Sequence[Any]) -> KeptClock:
     """A clock from a row in the order of KEPT_CLOCK_COLUMNS."""
     key = ClockKey._make(row[:_KEY_ENDS])
-    told = Clock(key=key, **dict(zip(CLOCK_FIELDS, row[_KEY_ENDS:_CLOCK_ENDS], strict=True)))
+    told = Clock._make((key, *row[_KEY_ENDS:_CLOCK_ENDS]))
     kept = dict(zip(KEPT_FIELDS, row[_CLOCK_ENDS:-1], strict=True))
     return KeptClock(clock=told, inherits=tuple(row[-1] or ()), **kept)
 
@@ -110,7 +108,7 @@ def inherits_text(inherits: Sequence[int]) -> str | None:
 
 
 def in_parts(values: Collection[T]) -> Iterator[list[T]]:
-    """Values in order, in parts that one condition can hold; one empty part where there are none."""
+    """Values in order, in parts that one condition can hold; of none, one empty part."""
     ordered = sorted(values)
     for first in range(0, max(len(ordered), 1), MOST_VALUES):
         yield ordered[first : first + MOST_VALUES]

@@ -33,8 +33,10 @@ def active_rulebook(connection: Connection) -> Active | None:
 
 
 def with_accepted_versions(connection: Connection, documents: Documents) -> Documents:
-    """Documents, with the versions of their rules that were accepted before and are gone from the
-    files: a clock that started under them is measured by them still."""
+    """Documents, with earlier accepted versions of their rules that are gone from the files.
+
+    A clock that started under one of them is measured by it still.
+    """
     present = {(rule.id, rule.version) for rule in documents.rules}
     ids = {rule.id for rule in documents.rules}
     older = [

@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, text
 
-from monitor.store.engine import reading
+from monitor.store.engine import reading, take_turn
 from monitor.store.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-
-_MIGRATING = 7_236_450_113
-"""What migrating nodes lock on PostgreSQL, so that one waits for the other; any number will do."""
 
 
 class SchemaNotCurrent(Exception):
@@ -108,7 +105,7 @@ def _migrating(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             with connection.begin():
-                connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _MIGRATING})
+                take_turn(connection, "migrate")
                 yield connection
             return
         with _without_foreign_keys(connection), connection.begin():

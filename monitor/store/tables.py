@@ -115,10 +115,18 @@ case_ = Table(
     Column("merged_into", BigId, ForeignKey("case_.id"), nullable=True),
     _count("dirty"),
     _count("assessed"),
-    Index("ix_case_dirty", "id", sqlite_where=text("dirty <> assessed"),
-          postgresql_where=text("dirty <> assessed")),
-    Index("ix_case_merged_into", "merged_into", sqlite_where=text("merged_into IS NOT NULL"),
-          postgresql_where=text("merged_into IS NOT NULL")),
+    Index(
+        "ix_case_dirty",
+        "id",
+        sqlite_where=text("dirty <> assessed"),
+        postgresql_where=text("dirty <> assessed"),
+    ),
+    Index(
+        "ix_case_merged_into",
+        "merged_into",
+        sqlite_where=text("merged_into IS NOT NULL"),
+        postgresql_where=text("merged_into IS NOT NULL"),
+    ),
 )
 """A case: everything known under one reference. `dirty` counts its causes to be folded again,
 `assessed` the cause that the last fold answered."""
@@ -217,10 +225,18 @@ event = Table(
     _count("undone"),
     UniqueConstraint("feed", "identity", "revision", "content", "undone"),
     Index("ix_event_case_id", "case_id"),
-    Index("ix_event_links", "links", sqlite_where=text("links <> ''"),
-          postgresql_where=text("links <> ''")),
-    Index("ix_event_linking", "case_id", sqlite_where=text("links <> ''"),
-          postgresql_where=text("links <> ''")),
+    Index(
+        "ix_event_links",
+        "links",
+        sqlite_where=text("links <> ''"),
+        postgresql_where=text("links <> ''"),
+    ),
+    Index(
+        "ix_event_linking",
+        "case_id",
+        sqlite_where=text("links <> ''"),
+        postgresql_where=text("links <> ''"),
+    ),
 )
 """A fact as received; its content is never edited.
 
@@ -294,12 +310,19 @@ clock = Table(
     _instant_or_none("next_action_at"),
     _words("waits_for"),
     UniqueConstraint("case_id", "rule", "child", "organisation", "start"),
-    Index("ix_clock_next_action_at", "next_action_at",
-          sqlite_where=text("next_action_at IS NOT NULL"),
-          postgresql_where=text("next_action_at IS NOT NULL")),
+    Index(
+        "ix_clock_next_action_at",
+        "next_action_at",
+        sqlite_where=text("next_action_at IS NOT NULL"),
+        postgresql_where=text("next_action_at IS NOT NULL"),
+    ),
     Index("ix_clock_due_at", "due_at"),
-    Index("ix_clock_waits_for", "waits_for", sqlite_where=text("waits_for <> ''"),
-          postgresql_where=text("waits_for <> ''")),
+    Index(
+        "ix_clock_waits_for",
+        "waits_for",
+        sqlite_where=text("waits_for <> ''"),
+        postgresql_where=text("waits_for <> ''"),
+    ),
 )
 """A clock as its events say, and how far telling about it has come.
 
@@ -329,8 +352,12 @@ message = Table(
     _words("outcome"),
     CheckConstraint("state IN ('queued', 'sent', 'dead', 'cancelled')", name="state"),
     CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent"),
-    Index("ix_message_waiting", "next_attempt_at", sqlite_where=text("state = 'queued'"),
-          postgresql_where=text("state = 'queued'")),
+    Index(
+        "ix_message_waiting",
+        "next_attempt_at",
+        sqlite_where=text("state = 'queued'"),
+        postgresql_where=text("state = 'queued'"),
+    ),
     Index("ix_message_address", "address", "created_at"),
 )
 """One mail to one address. Its bytes are frozen at the first claim and never change after."""
@@ -354,8 +381,12 @@ alert = Table(
     Column("message_id", BigId, ForeignKey("message.id"), nullable=True),
     UniqueConstraint("clock_id", "episode", "rung", "repeat", "recipient"),
     CheckConstraint("state IN ('pending', 'in message', 'cancelled')", name="state"),
-    Index("ix_alert_pending", "recipient", sqlite_where=text("state = 'pending'"),
-          postgresql_where=text("state = 'pending'")),
+    Index(
+        "ix_alert_pending",
+        "recipient",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
     Index("ix_alert_message_id", "message_id"),
 )
 """This step of this clock is to be told to this address, and why."""
@@ -442,13 +473,21 @@ audit = Table(
     Column("actor", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", JSON, nullable=False),
+    Column("sealed", BigInteger, nullable=True, unique=True),
     Column("chain", LargeBinary, nullable=True),
     CheckConstraint(
         "operation IN ('collection', 'alteration', 'consultation', 'disclosure', 'combination',"
         " 'erasure')",
         name="operation",
     ),
-    Index("ix_audit_unsealed", "id", sqlite_where=text("chain IS NULL"),
-          postgresql_where=text("chain IS NULL")),
+    CheckConstraint("(sealed IS NULL) = (chain IS NULL)", name="sealed"),
+    Index(
+        "ix_audit_unsealed",
+        "id",
+        sqlite_where=text("sealed IS NULL"),
+        postgresql_where=text("sealed IS NULL"),
+    ),
 )
-"""Who collected, altered, consulted, disclosed, combined or erased what. No figure reads it."""
+"""Who collected, altered, consulted, disclosed, combined or erased what. No figure reads it.
+
+`sealed`: its place in the chain of digests, which is the order of sealing and not of ids."""

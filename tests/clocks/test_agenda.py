@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -25,9 +24,9 @@ def duty(ladder: Ladder = LADDER, **written: Any) -> Duty:
     return book(rule(**written), ladder=ladder).newest("council")
 
 
-def clock(**facts: object) -> Clock:
+def clock(**facts: Any) -> Clock:
     plain = Clock(key=ClockKey("council"), rule_version=1, started_at=T0, due_at=DUE, known_at=T0)
-    return replace(plain, **facts)  # type: ignore[arg-type]  # a test names fields freely
+    return plain._replace(**facts)
 
 
 def times(clock: Clock, duty: Duty) -> dict[str, int | None]:

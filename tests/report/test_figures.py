@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
@@ -349,7 +348,7 @@ def test_every_clock_due_in_the_week_is_in_exactly_one_count(some: list[ClockRow
 @given(rows(), instants)
 def test_a_row_says_what_its_clock_says(one: ClockRow, now: Instant) -> None:
     """The counting judges a row by the same function as everybody judges the clock itself."""
-    shared = {field.name for field in fields(Clock)} & set(ClockRow._fields)
+    shared = set(Clock._fields) & set(ClockRow._fields)
     clock = Clock(
         key=ClockKey(one.rule),
         known_at=one.started_at,

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from monitor.clocks.timeline import live_facts
 from monitor.model import HOUR, MINUTE, Event
-from monitor.store import cases, rows
+from monitor.store import cases, intakes, rows
 from monitor.store.engine import reading, writing
 from monitor.store.tables import case_, event
 from tests.store.world import T0, case_id, new_intake, rulebook, take_in, told
@@ -273,8 +273,10 @@ def test_two_nodes_tell_the_same_cases_at_once_and_neither_waits_for_ever(
 
     def tell(ordered: list[Event]) -> list[tuple[int, int, int, int]]:
         ready.wait()
-        return [_counts(take_in(postgres, *ordered[n : n + 4], book=rulebook()))
-                for n in range(0, 20, 4)]
+        return [
+            _counts(take_in(postgres, *ordered[n : n + 4], book=rulebook()))
+            for n in range(0, 20, 4)
+        ]
 
     both = _meanwhile(lambda: tell(events), lambda: tell(events[::-1]))
     totals = [sum(column) for column in zip(*(each for one in both for each in one), strict=True)]
@@ -308,6 +310,4 @@ def _locked_groups(engine: Engine, case: int) -> list[frozenset[int]]:
 
 
 def _new_batch(connection: Any) -> int:
-    from monitor.store import intakes
-
     return intakes.open_batch(connection, new_intake(connection), received_at=T0)

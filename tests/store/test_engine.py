@@ -63,7 +63,7 @@ def test_another_user_s_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "monitor.db"
     path.touch(mode=0o640)
     os.chown(path, 12345, -1)
-    with pytest.raises(WrongOwner, match="user number 12345, and you are 0.*sudo -u '#12345'"):
+    with pytest.raises(WrongOwner, match=r"user number 12345, and you are 0.*sudo -u '#12345'"):
         open_engine(f"sqlite:///{path}")
     assert path.stat().st_mode & 0o777 == 0o640
 
@@ -84,25 +84,29 @@ def test_every_sqlite_connection_is_durable_and_checked(sqlite: Engine) -> None:
 
 
 def test_a_child_needs_its_parent(engine: Engine) -> None:
-    values = {"case_id": 1, "batch_id": 1, "feed": "desk", "identity": b"1", "revision": 0}
+    values = {"case_id": 1, "batch_id": 1, "feed": "desk", "identity": b"1", "content": b"c"}
+    orphan = event.insert().values(
+        **values,
+        revision=0,
+        kind="contact",
+        occurred_from=0,
+        occurred_to=0,
+        received_at=0,
+        retracts=b"",
+    )
     with pytest.raises(IntegrityError), writing(engine) as connection:
-        connection.execute(
-            event.insert().values(
-                **values,
-                content=b"c",
-                kind="contact",
-                occurred_from=0,
-                occurred_to=0,
-                received_at=0,
-                retracts=b"",
-            )
-        )
+        connection.execute(orphan)
 
 
 def test_what_fails_is_not_kept(engine: Engine) -> None:
-    with pytest.raises(OSError, match="stop"), writing(engine) as connection:
-        connection.execute(case_.insert().values(reference="PPN-1"))
-        raise OSError("stop")
+
+    def write_and_fail() -> None:
+        with writing(engine) as connection:
+            connection.execute(case_.insert().values(reference="PPN-1"))
+            raise OSError("stop")
+
+    with pytest.raises(OSError, match="stop"):
+        write_and_fail()
     with reading(engine) as connection:
         assert connection.execute(select(case_.c.reference)).all() == []
 

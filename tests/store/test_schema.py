@@ -68,7 +68,7 @@ def test_a_newer_database_is_left_alone(engine: Engine) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     assert not is_current(engine)
     for question in (migrate, check_current, waiting_migrations):
-        with pytest.raises(SchemaNotCurrent, match="newer than this program: .* 9999"):
+        with pytest.raises(SchemaNotCurrent, match=r"newer than this program: .* 9999"):
             question(engine)
 
 
@@ -192,7 +192,7 @@ def test_rows_survive_a_rebuild_of_the_table_they_refer_to(
     with reading(engine) as connection:
         notes = connection.execute(text("SELECT DISTINCT note FROM case_")).scalars().all()
         assert notes == ["none"]
-    with pytest.raises(Exception, match="(?i)foreign key"), writing(engine) as connection:
+    with pytest.raises(Exception, match=r"(?i)foreign key"), writing(engine) as connection:
         connection.execute(text("DELETE FROM case_"))
 
 

@@ -7,6 +7,8 @@ from hashlib import blake2b
 from itertools import count
 from typing import Any
 
+from sqlalchemy import text
+
 from monitor.assess.assess import assess_cases
 from monitor.model import DAY, HOUR, ClockKey, Event, Instant, KeptClock
 from monitor.rulebook.book import Documents, Rulebook, build_rulebook
@@ -93,10 +95,20 @@ def documents(*rules: Rule) -> Documents:
     """Documents of these rules, or of three that count by case, by child and by notice."""
     usual = (
         rule(),
-        rule("tell-health", partner="health", for_each=["child"],
-             stop=[{"kind": "partner_notified", "partner": "health"}], threshold="24h"),
-        rule("submit-notice", partner="", subject="notice submitted",
-             stop=[{"kind": "notice_submitted"}], threshold="2h"),
+        rule(
+            "tell-health",
+            partner="health",
+            for_each=["child"],
+            stop=[{"kind": "partner_notified", "partner": "health"}],
+            threshold="24h",
+        ),
+        rule(
+            "submit-notice",
+            partner="",
+            subject="notice submitted",
+            stop=[{"kind": "notice_submitted"}],
+            threshold="2h",
+        ),
     )
     return Documents(
         rules=rules or usual, ladders=LADDERS, calendars=CALENDARS, vocabulary=VOCABULARY
@@ -204,3 +216,12 @@ def kept(engine: Engine, reference: str) -> dict[ClockKey, KeptClock]:
     with reading(engine) as connection:
         ids = cases.known_ids(connection, [reference])
         return {each.clock.key: each for each in clocks.clocks_of(connection, ids.values())}
+
+
+def known_of(engine: Engine) -> dict[str, int]:
+    """How many rows the main tables have."""
+    with reading(engine) as connection:
+        return {
+            name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()
+            for name in ("case_", "event", "clock")
+        }

@@ -1,6 +1,6 @@
-"""Print the migration that would turn the newest schema into today's tables. Run by hand:
+"""Print the migration that would turn the newest schema into today's tables; run by hand.
 
-python -m tests.store.write_migration [--first] > monitor/store/migrations/versions/NUMBER_WHAT.py
+    python -m tests.store.write_migration [--first] > monitor/store/migrations/versions/FILE.py
 
 `--first` writes the first migration anew, which is right only until a first release. What is
 printed is a draft: read it, mend it, and let `make format` set it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,7 +23,7 @@ from monitor.store.engine import open_engine, writing
 from monitor.store.schema import migrate
 from monitor.wiring import ready
 from tests.postgres import PostgresServer
-from tests.stories.harness import Story
+from tests.stories.harness import Story, opened
 
 Begin: TypeAlias = Callable[..., Story]
 
@@ -51,10 +52,17 @@ class Furnished:
 
     folder: Path
     monitor: Monitor
+    rulebooks: dict[frozenset[str], Rulebook] = field(default_factory=dict)
     databases: dict[frozenset[str], Path] = field(default_factory=dict)
 
     def rulebook(self, rules: Collection[str]) -> Rulebook:
         """The shipped rules, of which these alert and the others only measure."""
+        chosen = frozenset(rules)
+        if chosen not in self.rulebooks:
+            self.rulebooks[chosen] = self._build(chosen)
+        return self.rulebooks[chosen]
+
+    def _build(self, rules: Collection[str]) -> Rulebook:
         documents: Documents = self.monitor.rulebook.documents
         known = {rule.id for rule in documents.rules}
         assert known.issuperset(rules), f"no such rule: {set(rules) - known}"
@@ -120,6 +128,7 @@ def begin(
 ) -> Iterator[Begin]:
     """Begin a story at a time in words. `rules`: those that alert; `digests`: whether they are sent."""
     begun: list[Story] = []
+    held = ExitStack()
 
     def begin(
         begins: str, *, rules: Collection[str] = (USUAL,), digests: bool = False, **telling: Any
@@ -134,7 +143,8 @@ def begin(
             shutil.copy(furnished.sqlite(rules, rulebook), folder / "var/monitor.db")
             url = f"sqlite:///{folder}/var/monitor.db"
         else:
-            url = _postgres(furnished, rules, rulebook, request)
+            server = request.getfixturevalue("postgres_server")
+            url = held.enter_context(server.database(_template(furnished, rules, rulebook, server)))
         monitor = _copied(furnished.monitor, folder, url, telling)
         roster = monitor.roster
         if not digests:
@@ -147,9 +157,12 @@ def begin(
         return story
 
     yield begin
-    failed = getattr(request.node, "failed", False)
-    for story in begun:
-        story.release() if failed else story.close()
+    with held:
+        for story in begun:
+            if getattr(request.node, "failed", False):
+                story.release()
+            else:
+                story.close()
 
 
 def _copied(monitor: Monitor, folder: Path, url: str, telling: dict[str, Any]) -> Monitor:
@@ -161,22 +174,14 @@ def _copied(monitor: Monitor, folder: Path, url: str, telling: dict[str, Any]) -
             "telling": settings.telling.model_copy(update=telling),
         }
     )
-    return replace(monitor, settings=changed, engine=open_engine(url))
+    return replace(monitor, settings=changed, engine=opened(url))
 
 
-def _postgres(
-    furnished: Furnished,
-    rules: Collection[str],
-    rulebook: Rulebook,
-    request: pytest.FixtureRequest,
+def _template(
+    furnished: Furnished, rules: Collection[str], rulebook: Rulebook, server: PostgresServer
 ) -> str:
-    server: PostgresServer = request.getfixturevalue("postgres_server")
     name = "stories_" + hashlib.sha256(repr(sorted(rules)).encode()).hexdigest()[:12]
-    template = server.template(name, lambda url: furnished.furnish(url, rulebook))
-    held = server.database(template)
-    url = held.__enter__()
-    request.addfinalizer(lambda: held.__exit__(None, None, None))
-    return url
+    return server.template(name, lambda url: furnished.furnish(url, rulebook))
 
 
 @pytest.hookimpl(wrapper=True)

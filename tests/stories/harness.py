@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from sqlalchemy import event
 
 from monitor.cycle import one_pass
 from monitor.cycle.delivery import next_delivery_at
@@ -43,8 +44,7 @@ from monitor.escalate.roster import Roster
 from monitor.model import DAY, MINUTE, Duration, Instant
 from monitor.report.periods import digest_due
 from monitor.store import actions, intakes, outbox
-from monitor.store.engine import open_engine, reading, writing
-from monitor.worktime.instants import from_datetime
+from monitor.store.engine import Engine, open_engine, reading, writing
 from monitor.worktime.zones import instants_of_local, local
 from tests.deliver.sink import Sink, running
 
@@ -87,6 +87,18 @@ _OUR_WORDS: Final = {
     "method": {"email": "EMAIL", "portal": "PORTAL", "letter": "LETTER", "verbal": "PHONE"},
 }
 """The sources' words for ours, as the sample feeds map them."""
+
+
+def opened(url: str) -> Engine:
+    """An engine that does not wait for the disk: stories end processes, not machines."""
+    engine = open_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _hasten)
+    return engine
+
+
+def _hasten(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +316,7 @@ class Story:
                 "reference": reference or self.reference,
                 "entry_type": kind,
                 "happened_at": _iso(self.now),
+                "entered_at": _iso(self.now),
             },
         )
 
@@ -318,6 +331,7 @@ class Story:
                 "recipient_type": _OUR_WORDS["partner"][partner],
                 "recipient_code": organisation,
                 "happened_at": _iso(self.now),
+                "entered_at": _iso(self.now),
             },
         )
 
@@ -410,28 +424,33 @@ class Story:
         """The process ends and another begins on the same database and folders."""
         self._runner.run(self.monitor.post.close())
         self.monitor.engine.dispose()
-        self.monitor = replace(
-            self.monitor, engine=open_engine(self._url), post=Post(self._server)
-        )
+        self.monitor = replace(self.monitor, engine=opened(self._url), post=Post(self._server))
         with writing(self.monitor.engine) as connection:
             outbox.release_leases(connection, self.monitor.node)
 
     def _wakes(self) -> Iterator[Instant]:
         """Every instant after now at which anything can happen by itself."""
+        found = [next_sweep_at(self.monitor), next_delivery_at(self.monitor)]
+        found += [source.wakes_at(self.now) for source in self._feeds.values()]
+        if not all(source.every == ALWAYS for source in self._feeds.values()):
+            found += self._silences()
+        if self.monitor.roster.file.digests:
+            found.append(self._next_digest())
+        yield from (at for at in found if at is not None and at > self.now)
+
+    def _silences(self) -> list[Instant]:
+        """When each feed begins to be silent, unless it is heard before."""
         with reading(self.monitor.engine) as connection:
-            feeds = intakes.list_feeds(connection)
-        sources = [at for source in self._feeds.values() if (at := source.wakes_at(self.now))]
-        silent = [row["trusted_until"] + 1 for row in feeds if row["trusted_until"] is not None]
+            until = [row["trusted_until"] for row in intakes.list_feeds(connection)]
+        return [at + 1 for at in until if at is not None]
+
+    def _next_digest(self) -> Instant:
         digest = self.monitor.settings.digest
-        due = digest_due(
-            digest.weekday,
-            digest.at,
-            calendar=self.monitor.rulebook.calendars[digest.calendar],
-            zone=LONDON,
-            now=self.now + 7 * DAY,
-        )
-        found = [next_sweep_at(self.monitor), next_delivery_at(self.monitor), due.since]
-        yield from (at for at in (*found, *sources, *silent) if at is not None and at > self.now)
+        calendar = self.monitor.rulebook.calendars[digest.calendar]
+        ahead = self.now + 7 * DAY
+        return digest_due(
+            digest.weekday, digest.at, calendar=calendar, zone=LONDON, now=ahead
+        ).since
 
     def _turn(self) -> None:
         """One pass at this instant, over what the sources have written by now."""
@@ -448,9 +467,6 @@ class Story:
     def _drop(self, source: _Source) -> None:
         feed = self.monitor.feeds[source.name]
         rows = source.export(self.now, is_snapshot=feed.mode == "snapshot")
-        if not rows and source.dropped:
-            rows = []
-        source.dropped = True
         self._drops += 1
         written = self.folder / feed.folder / f"notices-{self._drops:05}.{feed.format}"
         part = written.with_suffix(".part")
@@ -625,7 +641,6 @@ class _Source:
     rows: list[tuple[Instant, dict[str, str]]] = field(default_factory=list)
     """(from when the system has it, what it has), in the order in which the story tells it."""
     exported: int = 0
-    dropped: bool = False
 
     def wakes_at(self, now: Instant) -> Instant | None:
         """When it will next have something to say that it has not said."""
@@ -741,4 +756,4 @@ def _iso(instant: Instant) -> str:
     return local(instant, LONDON).replace(microsecond=0).isoformat()
 
 
-__all__ = ["ALWAYS", "Arrived", "Inbox", "Story", "from_datetime"]
+__all__ = ["ALWAYS", "Arrived", "Inbox", "Story", "opened"]

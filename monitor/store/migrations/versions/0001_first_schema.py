@@ -49,20 +49,23 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("sealed", sa.BigInteger(), nullable=True),
         sa.Column("chain", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint(
             "operation IN ('collection', 'alteration', 'consultation', 'disclosure', 'combination', 'erasure')",
             name=op.f("ck_audit_operation"),
         ),
+        sa.CheckConstraint("(sealed IS NULL) = (chain IS NULL)", name=op.f("ck_audit_sealed")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+        sa.UniqueConstraint("sealed", name=op.f("uq_audit_sealed")),
     )
     op.create_index(
         "ix_audit_unsealed",
         "audit",
         ["id"],
         unique=False,
-        sqlite_where=sa.text("chain IS NULL"),
-        postgresql_where=sa.text("chain IS NULL"),
+        sqlite_where=sa.text("sealed IS NULL"),
+        postgresql_where=sa.text("sealed IS NULL"),
     )
     op.create_table(
         "case_",
