@@ -84,17 +84,18 @@ def _rung_at(clock: Clock, duty: Duty, rung: Rung) -> Instant | None:
     have acted before. A clock whose claim was not confirmed begins when the claim lapses.
     """
     assert clock.due_at is not None
-    learnt_at = max(clock.known_at, clock.confirm_by or clock.known_at)
+    lapsed_at = clock.known_at if clock.confirm_by is None else clock.confirm_by + FIRST_LATE
+    learnt_at = max(clock.known_at, lapsed_at)
     is_late_news = learnt_at > clock.due_at
     try:
         if rung.is_warning:
             assert rung.at.limit is not None
             at = shift(clock.due_at, -rung.at.limit, duty.calendar)
             return None if is_late_news else at
-        first = learnt_at if is_late_news else clock.due_at
+        first, late = (learnt_at, 0) if is_late_news else (clock.due_at, FIRST_LATE)
         if rung.at.limit is None:
-            return first + FIRST_LATE
-        return shift(first, rung.at.limit, duty.calendar) + FIRST_LATE
+            return first + late
+        return shift(first, rung.at.limit, duty.calendar) + late
     except PastHorizon:
         return None
 

@@ -209,10 +209,13 @@ def _still_true(file: CaseFile, alert: Alert, *, now: Instant) -> list[Saying]:
 
 
 def _is_overtaken(file: CaseFile, alert: Alert, kept: KeptClock, *, now: Instant) -> bool:
-    """Whether a warning would come after due, where a later step says so.
+    """Whether what an alert would say is true no more, though its clock runs on.
 
-    Whoever read "overdue" in a warning would get no withdrawal if that proved false.
+    A route was found; or a warning would come after due, where a later step says so. Whoever read
+    "overdue" in a warning would get no withdrawal if that proved false.
     """
+    if alert.kind is AlertKind.CANNOT_ROUTE:
+        return not kept.clock.cannot_route
     due = kept.clock.due_at
     if alert.kind is not AlertKind.WARNING or due is None or now <= due:
         return False

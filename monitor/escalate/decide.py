@@ -463,9 +463,15 @@ def _reason(
             said.append(WAS_DEFERRED)
         elif isinstance(off_duty, WaitUntil):
             said.append(WAITED_FOR_DUTY)
-        elif len(said) == 1:
+        elif len(said) == 1 and now - step.at > _lag(duty, circumstances) + SLOW_TO_TELL:
             said.append(TOLD_LATE)
     return "; ".join(said)
+
+
+def _lag(duty: Duty, circumstances: Circumstances) -> Duration:
+    """How long a telling may wait for the feeds of its stop, and be no later than planned."""
+    heard = (circumstances.feeds.get(feed) for feed in duty.rule.stop_feeds)
+    return max((feed.lag for feed in heard if feed is not None), default=0)
 
 
 def _only_highest(

@@ -21,6 +21,7 @@ from monitor.store.rows import (
     event_row,
     in_parts,
     insert_rows,
+    is_named,
 )
 from monitor.store.tables import case_, event
 
@@ -120,7 +121,7 @@ class Appended(NamedTuple):
     conflicting: int
     changed_cases: frozenset[int]
     whole: Mapping[int, Sequence[Event]]
-    """New cases with all their events: nobody has to read them back."""
+    """Changed cases with all their events, so that nobody has to read them again."""
 
 
 def append_events(
@@ -136,7 +137,8 @@ def append_events(
     A snapshot feed without revisions resends everything: what differs from the newest version then
     becomes a newer one, as of the moment it was received.
     """
-    versions = _stored_versions(connection, told, cases)
+    histories = events_of(connection, {cases.ids[fact.reference] for fact, _ in told} - cases.new)
+    versions = _stored_versions(connection, told, histories)
     rows: list[tuple[object, ...]] = []
     counts: Counter[str] = Counter()
     changed: dict[int, list[Event]] = {}
@@ -161,7 +163,11 @@ def append_events(
         amended=counts["amended"],
         conflicting=counts["conflicting"],
         changed_cases=frozenset(changed),
-        whole={case_id: events for case_id, events in changed.items() if case_id in cases.new},
+        whole={
+            case_id: [*histories.get(case_id, ()), *events]
+            for case_id, events in changed.items()
+            if case_id in histories or case_id in cases.new
+        },
     )
 
 
@@ -175,19 +181,25 @@ def _identity_told(told: Event) -> bytes:
 
 
 def _stored_versions(
-    connection: Connection, told: Sequence[Told], cases: LockedCases
+    connection: Connection, told: Sequence[Told], histories: Mapping[int, Sequence[Event]]
 ) -> dict[bytes, Stored]:
     """Versions already stored of the identities that are told.
 
-    An identity made of content names its case, so a new case cannot hold it; an identity that the
-    source gave may have been told under another reference.
+    An identity made of content names its case, so it is there or nowhere; one that the source gave
+    may have been told under another reference.
     """
-    asked_for = {
-        _identity_told(fact)
-        for fact, _ in told
-        if cases.ids[fact.reference] not in cases.new or fact.content not in fact.identity
-    }
-    return _versions_of(connection, told[0].event.feed, asked_for) if asked_for else {}
+    feed = told[0].event.feed
+    versions: dict[bytes, Stored] = {}
+    for case_id, events in histories.items():
+        for stored in events:
+            if stored.feed == feed:
+                versions.setdefault(_identity_told(stored), []).append((case_id, stored))
+    named = {_identity_told(fact) for fact, _ in told if is_named(fact)}
+    return versions | _versions_of(connection, feed, named) if named else versions
+
+
+_IS_NAMED = text("event.named")
+"""Word for word what the partial index says, so that both databases see that it answers."""
 
 
 def _versions_of(
@@ -210,7 +222,7 @@ def _versions_of(
 def _add_versions(
     connection: Connection, versions: dict[bytes, Stored], feed: str, identities: Collection[bytes]
 ) -> None:
-    asked = _EVENTS.where(event.c.feed == feed)
+    asked = _EVENTS.where(event.c.feed == feed, _IS_NAMED)
     for part in in_parts(identities):
         for case_id, *row in connection.execute(asked.where(event.c.identity.in_(part))):
             stored = event_of(row)

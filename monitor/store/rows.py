@@ -68,6 +68,7 @@ INSERTED_EVENT_COLUMNS = (
     "line",
     *(name for name in EVENT_COLUMNS if name != "reference"),
     "attributes",
+    "named",
 )
 _REFERENCE_AT = EVENT_COLUMNS.index("reference")
 
@@ -75,7 +76,13 @@ _REFERENCE_AT = EVENT_COLUMNS.index("reference")
 def event_row(told: Event, *, case_id: int, batch_id: int, line: int) -> EventRow:
     """An event as a row in the order of INSERTED_EVENT_COLUMNS; its reference is the case's."""
     fields = told[:_REFERENCE_AT] + told[_REFERENCE_AT + 1 : -1]
-    return (case_id, batch_id, line, *fields, _attributes_text(told.attributes))
+    attributes = _attributes_text(told.attributes)
+    return (case_id, batch_id, line, *fields, attributes, is_named(told))
+
+
+def is_named(told: Event) -> bool:
+    """Whether its source has a name for an event; otherwise its content is its identity."""
+    return told.content not in told.identity
 
 
 def event_of(row: Sequence[Any]) -> Event:

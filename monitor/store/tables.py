@@ -222,9 +222,16 @@ event = Table(
     Column("retracts", LargeBinary, nullable=False, server_default=text("''")),
     _words("links"),
     Column("attributes", Text, nullable=False, server_default=""),
+    _flag("named"),
     _count("undone"),
-    UniqueConstraint("feed", "identity", "revision", "content", "undone"),
-    Index("ix_event_case_id", "case_id"),
+    UniqueConstraint("case_id", "feed", "identity", "revision", "content", "undone"),
+    Index(
+        "ix_event_named",
+        "feed",
+        "identity",
+        sqlite_where=text("named"),
+        postgresql_where=text("named"),
+    ),
     Index(
         "ix_event_links",
         "links",
@@ -239,6 +246,10 @@ event = Table(
     ),
 )
 """A fact as received; its content is never edited.
+
+`named`: its source has a name for it, under which it may be told of another case one day; otherwise
+its content names it, and with it its case. The unique key begins with the case, so that a history
+taken in case by case is written in one place, and is what the events of a case are found by.
 
 Known from the number of its batch on, until `undone`: the number of the action that undid its
 intake, 0 where none did."""

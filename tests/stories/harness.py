@@ -396,6 +396,11 @@ class Story:
         source = self._feeds[feed]
         source.every, source.next_at = every, self._future(next_at)
 
+    def set_lag(self, feed: str, lag: Duration) -> None:
+        """How late a feed may be is declared anew."""
+        with writing(self.monitor.engine) as connection:
+            intakes.register_feed(connection, feed, tolerance=0, lag=lag)
+
     # -- time ---------------------------------------------------------------------------------
 
     def at(self, when: str) -> None:

@@ -52,7 +52,7 @@ def upgrade() -> None:
         sa.Column("sealed", sa.BigInteger(), nullable=True),
         sa.Column("chain", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint(
-            "operation IN ('collection', 'alteration', 'consultation', 'disclosure', 'combination', 'erasure')",
+            "operation IN ('collection', 'alteration', 'consultation', 'disclosure', 'combination', 'erasure')",  # noqa: E501 - as it is stored
             name=op.f("ck_audit_operation"),
         ),
         sa.CheckConstraint("(sealed IS NULL) = (chain IS NULL)", name=op.f("ck_audit_sealed")),
@@ -397,20 +397,21 @@ def upgrade() -> None:
         sa.Column("retracts", sa.LargeBinary(), server_default=sa.text("''"), nullable=False),
         sa.Column("links", sa.Text(), server_default="", nullable=False),
         sa.Column("attributes", sa.Text(), server_default="", nullable=False),
+        sa.Column("named", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("undone", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_event_batch_id")),
         sa.ForeignKeyConstraint(["case_id"], ["case_.id"], name=op.f("fk_event_case_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
         sa.UniqueConstraint(
+            "case_id",
             "feed",
             "identity",
             "revision",
             "content",
             "undone",
-            name=op.f("uq_event_feed_identity_revision_content_undone"),
+            name=op.f("uq_event_case_id_feed_identity_revision_content_undone"),
         ),
     )
-    op.create_index("ix_event_case_id", "event", ["case_id"], unique=False)
     op.create_index(
         "ix_event_linking",
         "event",
@@ -426,4 +427,12 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("links <> ''"),
         postgresql_where=sa.text("links <> ''"),
+    )
+    op.create_index(
+        "ix_event_named",
+        "event",
+        ["feed", "identity"],
+        unique=False,
+        sqlite_where=sa.text("named"),
+        postgresql_where=sa.text("named"),
     )
