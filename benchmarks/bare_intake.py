@@ -2,9 +2,9 @@
 
     python benchmarks/bare_intake.py EVENTS.csv.gz
 
-Reads the road traffic log, names each event by its content, stores it durably in batches of 20,000,
-folds each case under five rules of calendar days and stores the clocks. No checks, no quarantine, no
-amendments, no versions, no ladders, no resuming. Prints the seconds that each part took.
+Reads the road traffic log, names each event by its content, stores it durably in batches of
+20,000, folds each case under five rules of calendar days and stores the clocks. No checks, no
+quarantine, no amendments, no versions, no ladders, no resuming. Prints each part's seconds.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def clocks_of(reference: str, events: list[tuple[str, str, int]]) -> list[tuple[
         started = next((at for _, kind, at in events if kind == start_kind), None)
         if started is None:
             continue
-        local = datetime.fromtimestamp(started // 1_000_000, ROME)
-        due = int((local.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=ROME).timestamp())
+        local = datetime.fromtimestamp(started // 1_000_000, ROME).replace(tzinfo=None)
+        due = int((local + timedelta(days=days)).replace(tzinfo=ROME).timestamp())
         stops = (at for _, kind, at in events if kind in stop_kinds and at >= started)
         found.append((reference, rule, started, due * 1_000_000, next(stops, None)))
     return found

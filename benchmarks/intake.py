@@ -2,9 +2,9 @@
 
     python benchmarks/intake.py FOLDER_OF_THE_LOG [REPEATS]
 
-The folder holds `events.csv.gz` of the road traffic log (see docs/map-your-own-log.md). Rules R1 to R5,
-SQLite, synchronous writes, the whole command from start to end. Prints each pair's seconds and ratio,
-their medians, the monitor's peak memory, and the load of the machine beside them.
+The folder holds `events.csv.gz` of the road traffic log (see docs/map-your-own-log.md). Rules R1 to
+R5, SQLite, synchronous writes, the whole command from start to end. Prints each pair's seconds and
+ratio, the median, the peak memory of either, and the load of the machine beside them.
 """
 
 from __future__ import annotations
@@ -38,9 +38,11 @@ def main(log: Path, repeats: int) -> None:
             ours = seconds(monitor_command(Path(folder) / "fines", log), Path(folder) / "fines")
             bare = seconds([sys.executable, str(HERE / "bare_intake.py"), str(log)], HERE)
         pairs.append((ours, bare))
-        print(f"pair {number + 1}: monitor {ours:.1f} s, bare {bare:.1f} s, {ours / bare:.2f} times")
+        ratio = ours / bare
+        print(f"pair {number + 1}: monitor {ours:.1f} s, bare {bare:.1f} s, {ratio:.2f} times")
     ratios = [ours / bare for ours, bare in pairs]
-    print(f"median: {statistics.median(ratios):.2f} times ({min(ratios):.2f} to {max(ratios):.2f})")
+    median = statistics.median(ratios)
+    print(f"median: {median:.2f} times ({min(ratios):.2f} to {max(ratios):.2f})")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"peak memory of either: {peak:.0f} MB; load of the machine: {os.getloadavg()[0]:.1f}")
 
@@ -71,4 +73,4 @@ def seconds(command: list[str], folder: Path) -> float:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1]).resolve()
-    main(folder / "events.csv.gz", int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+    main(folder / "events.csv.gz", int(sys.argv[2]) if sys.argv[2:] else 3)

@@ -139,7 +139,8 @@ def _not_toml(file: str, message: str) -> Fault:
 
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
+_STEP = r"""(?:"[^"]*"|'[^']*'|[\w-]+)"""
+_KEY = re.compile(rf"^\s*({_STEP}(?:\s*\.\s*{_STEP})*)\s*=")
 
 
 def _lines_of_keys(text: str) -> dict[Location, int]:

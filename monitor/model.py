@@ -64,7 +64,7 @@ class Event(NamedTuple):
     """What was decided: `withheld`, `not_for_sharing`, `deferred`…"""
     reason_code: str = ""
     review_at: Instant | None = None
-    """When a deferral or a withholding is to be looked at again, or a due time the event carries."""
+    """When a deferral or withholding is to be looked at again, or a due time the event carries."""
     retracts: bytes = b""
     """Identity, in the same feed, of the event that this one takes out."""
     links: str = ""

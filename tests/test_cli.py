@@ -339,7 +339,8 @@ def test_status_needs_a_person_for_the_service_s_faults_alone(two_cases: Path) -
     """An overdue duty is the police's workload: only `--caseload` answers for it."""
     typed("status")
     typed("status", "--service")
-    assert "1 duties are overdue" in typed("status", "--caseload", expect=NEEDS_A_PERSON).stdout
+    workload = typed("status", "--caseload", expect=NEEDS_A_PERSON).stdout
+    assert re.search(r"SEE TO: 1 dut(y|ies) .*overdue", workload)
     typed("mail", "hold")
     assert "all mail is held" in typed("status", expect=NEEDS_A_PERSON).stdout
 
@@ -437,7 +438,8 @@ def test_an_intake_is_listed_and_undone(two_cases: Path) -> None:
     assert listed.splitlines()[0] == "1  occurrence, notices-1.csv: done"
     assert "2 rows: 5 new, 0 known already" in listed
     assert typed("intake", "undo", "1").stdout == "intake 1 is undone; 2 cases changed\n"
-    assert json.loads(typed("clocks", "--format", "json").stdout) == []
+    left = json.loads(typed("clocks", "--format", "json").stdout)
+    assert {clock["verdict"] for clock in left} <= {"superseded"}
 
 
 def test_an_intake_that_is_not_there_is_wrong_use(force: Path) -> None:

@@ -168,7 +168,7 @@ def _staying(
         )
 
     return [
-        place > first and stays(at) or now
+        (place > first and stays(at)) or now
         for place, (at, now) in enumerate(zip(moments, covered, strict=True))
     ]
 

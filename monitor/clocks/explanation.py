@@ -39,11 +39,11 @@ def considered(
 def because(clock: Clock) -> Iterator[str]:
     """What else bears on a clock, in sentences."""
     if clock.raised_after is not None:
-        yield "It starts where a regrade brought the case under this rule, not at the first contact."
+        yield "It starts where a regrade brought the case under this rule, not at first contact."
     if clock.due_unknown:
         yield f"When it is due cannot be computed: {clock.due_unknown}."
     if clock.superseded_at is not None:
-        yield "The case left this rule before it was due: another clock stands in its place, or none."
+        yield "The case left this rule before it was due: another clock took its place, or none."
     if clock.regraded_at is not None:
         yield "The case left this rule after it was overdue: it is measured on and no longer told."
     if clock.held_until is not None:
@@ -73,7 +73,8 @@ def _starts(clock: Clock, events: Iterable[Event], duty: Duty) -> Iterator[Consi
             first = False
             yield _said(event, event.occurred_from, counts=True, why="the clock starts here")
         else:
-            yield _said(event, event.occurred_from, counts=False, why="a start, but not the earliest")
+            why = "a start, but not the earliest"
+            yield _said(event, event.occurred_from, counts=False, why=why)
 
 
 def _endings(
@@ -130,5 +131,3 @@ def _said(event: Event, at: Instant, *, counts: bool, why: str) -> Considered:
 def _hours(duration: Duration) -> str:
     hours, minutes = divmod(duration // 60_000_000, 60)
     return f"{hours} h {minutes:02}"
-
-

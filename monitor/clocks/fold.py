@@ -68,7 +68,10 @@ STOPPED, EXEMPTED, VOIDED = "stopped", "exempted", "voided"
 def fold(
     events: Iterable[Event], rulebook: Rulebook, *, tolerances: Mapping[str, Duration]
 ) -> list[Clock]:
-    """The clocks of one case. `tolerances`: feed → how much earlier than its start a stop may be."""
+    """The clocks of one case.
+
+    `tolerances`: feed → how much earlier than its start a stop may be.
+    """
     return fold_timeline(live_facts(events), rulebook, tolerances=tolerances)
 
 
@@ -379,9 +382,7 @@ class _Case:
         confirm_by = shift(written_at, confirm.within, duty.calendar)
         return None if self._is_confirmed(duty, claim, confirm_by, subject) else confirm_by
 
-    def _is_confirmed(
-        self, duty: Duty, claim: Fact, confirm_by: Instant, subject: Subject
-    ) -> bool:
+    def _is_confirmed(self, duty: Duty, claim: Fact, confirm_by: Instant, subject: Subject) -> bool:
         """Whether a claim was confirmed after it was made and before it lapsed."""
         return any(
             claim.event.occurred_to <= fact.event.occurred_to <= confirm_by

@@ -16,7 +16,7 @@ TrustedUntil = Mapping[str, Instant]
 NO_FEED_IN_DOUBT: TrustedUntil = {}
 
 
-def verdict(
+def verdict(  # noqa: PLR0911 - each answer is one line, in the order in which it is asked
     clock: Clock,
     *,
     now: Instant,

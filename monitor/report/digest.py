@@ -316,7 +316,7 @@ def _spans(figures: Figures, wording: Wording) -> Iterator[DigestSpan]:
             number=span.number,
             median=lasting_about(span.median) if span.median is not None else "",
             ninetieth=lasting_about(span.ninetieth) if span.ninetieth is not None else "",
-            longest=f"{lasting_about(span.longest)}{', still open' if span.longest_is_open else ''}",
+            longest=lasting_about(span.longest) + (", still open" if span.longest_is_open else ""),
         )
 
 

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from monitor.model import Instant
-from monitor.words import dates
 from monitor.rulebook.language import WEEKDAYS
+from monitor.words import dates
 from monitor.worktime.calendar import Calendar, PastHorizon
 from monitor.worktime.zones import day_of, first_instant_of_local, start_of_day
 

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from monitor.report.figures import StopFeeds
-from monitor.words import capital, limit
 from monitor.rulebook.book import Rulebook
 from monitor.rulebook.language import Alerts, Rule
+from monitor.words import capital, limit
 from monitor.worktime.limits import EventTime
 
 _NAMED: Final[Mapping[str, str]] = MappingProxyType({"council": "the council", "school": "schools"})

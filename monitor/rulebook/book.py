@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from pydantic import Field
+
 from monitor.model import Event, Instant
 from monitor.rulebook.language import (
     WEEKDAYS,
@@ -63,7 +65,7 @@ class Documents(Written):
     rules: tuple[Rule, ...]
     ladders: tuple[Ladder, ...] = ()
     calendars: tuple[WrittenCalendar, ...] = ()
-    holidays: dict[str, Holidays] = {}
+    holidays: dict[str, Holidays] = Field(default={})
     vocabulary: Vocabulary
 
     def as_json(self) -> str:
@@ -196,9 +198,7 @@ def build_rulebook(documents: Documents, *, alerts_limit: Alerts = Alerts.ON) ->
     limited = documents.model_copy(
         update={"rules": tuple(_limited(rule, alerts_limit) for rule in documents.rules)}
     )
-    calendars = {
-        written.id: _compiled(written, limited.holidays) for written in limited.calendars
-    }
+    calendars = {written.id: _compiled(written, limited.holidays) for written in limited.calendars}
     ladders = {ladder.id: ladder for ladder in limited.ladders}
     versions = {written.id: str(written.version) for written in limited.calendars}
     return Rulebook(

@@ -290,7 +290,7 @@ def _span(text: str) -> tuple[int, int]:
         msg = f"{text!r} is not opening hours such as '08:30-17:00'"
         raise ValueError(msg)
     opens, closes = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
-    if opens >= MINUTES_A_DAY or closes > MINUTES_A_DAY or "60" <= found[2] or "60" <= found[4]:
+    if opens >= MINUTES_A_DAY or closes > MINUTES_A_DAY or found[2] > "59" or found[4] > "59":
         msg = f"{text!r} names a time that no day has"
         raise ValueError(msg)
     return opens, closes if closes > opens else closes + MINUTES_A_DAY

@@ -1,4 +1,4 @@
-"""A real log of 150,370 cases with counted truth: taken in by the command, read back by the command.
+"""A real log of 150,370 cases with counted truth: taken in and read back by the real command.
 
 The log stays where it is (see `real_logs`): nothing of it is in this repository.
 """
@@ -215,7 +215,7 @@ def _nothing_undeclared_is_stored(database: Path) -> None:
         told = ["partner", "organisation", "child", "category", "risk", "district", "unit"]
         told += ["decision", "reason_code", "links", "attributes"]
         for column in told:
-            asked = f'SELECT count(*) FROM event WHERE "{column}" <> \'\''
+            asked = f"SELECT count(*) FROM event WHERE \"{column}\" <> ''"
             assert connection.execute(asked).fetchone() == (0,), column
 
 

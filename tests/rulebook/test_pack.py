@@ -213,7 +213,6 @@ def test_when_a_duty_is_due(rule: str, start: str, expected: str) -> None:
     assert due(rule, start) == expected
 
 
-
 @pytest.mark.parametrize("name", sorted(schemas()))
 def test_the_schema_for_editors_is_up_to_date(name: str, tmp_path: Path) -> None:
     """If it fails: monitor.rulebook.schema.write_schemas(Path("rules/schema")) writes it anew."""

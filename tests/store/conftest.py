@@ -43,10 +43,15 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
+def sort(request: pytest.FixtureRequest) -> str:
+    """Which database a test runs on."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, sort: str) -> str:
     """The address of a migrated database for this test alone, of either sort."""
-    fixture = "sqlite_url" if request.param == "sqlite" else "fresh_postgres"
-    return str(request.getfixturevalue(fixture))
+    return str(request.getfixturevalue("sqlite_url" if sort == "sqlite" else "fresh_postgres"))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from monitor.clocks.timeline import live_facts
 from monitor.model import HOUR, MINUTE, Event
@@ -121,17 +121,40 @@ def test_more_events_than_one_statement_can_ask_for(
     assert _counts(take_in(engine, *many, book=rulebook())) == (0, 40, 0, 0)
 
 
-def test_new_cases_come_with_all_their_events(engine: Engine) -> None:
-    """What is at hand is what would be read."""
-    take_in(engine, told("PPN-2"))
-    events = [told("PPN-1"), told("PPN-1", "note"), told("PPN-2", "note")]
-    appended = take_in(engine, *events)
-    assert list(appended.whole) == [case_id(engine, "PPN-1")]
+def test_changed_cases_come_with_all_their_events(engine: Engine) -> None:
+    """What is at hand is what would be read, of new cases and of old ones."""
+    take_in(engine, told("PPN-2"), told("PPN-3"))
+    appended = take_in(engine, told("PPN-1"), told("PPN-1", "note"), told("PPN-2", "note"))
+    assert set(appended.whole) == {case_id(engine, "PPN-1"), case_id(engine, "PPN-2")}
     with reading(engine) as connection:
         stored = cases.events_of(connection, appended.whole)
     assert {case: set(told) for case, told in appended.whole.items()} == {
         case: set(told) for case, told in stored.items()
     }
+
+
+def test_a_case_that_only_loses_an_event_is_left_to_be_read(engine: Engine) -> None:
+    """Its other events were not asked for."""
+    take_in(engine, _VERSIONS[0], _VERSIONS[3])
+    appended = take_in(engine, _VERSIONS[1])
+    assert set(appended.whole) == {case_id(engine, "PPN-B")}
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ("SELECT * FROM event WHERE case_id IN (1, 2) AND undone = 0", "(case_id=?)"),
+        ("SELECT * FROM event WHERE feed = 'a' AND identity IN ('b') AND event.named", "named"),
+        ("SELECT * FROM event WHERE case_id IN (1) AND event.links <> ''", "ix_event_linking"),
+        ("SELECT * FROM event WHERE links IN ('a') AND event.links <> ''", "ix_event_links"),
+        ("SELECT * FROM case_ WHERE dirty != assessed", "ix_case_dirty"),
+    ],
+)
+def test_no_question_reads_all_events(sqlite: Engine, asked: str, index: str) -> None:
+    """Cost follows what changed, never the backlog."""
+    with reading(sqlite) as connection:
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {asked}")).all()
+    assert index in plan[0].detail
 
 
 # -- moved to another reference ---------------------------------------------------------------

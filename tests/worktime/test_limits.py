@@ -369,7 +369,7 @@ def test_the_next_opening_lies_after_the_start_be_it_on_the_same_day(
             name="school",
             version="1",
             zone="Europe/London",
-            weekly={day: ((510, 930),) for day in range(5)},
+            weekly=dict.fromkeys(range(5), ((510, 930),)),
             holidays={},
             special={},
             covers_from=date(2027, 1, 1),

@@ -1,0 +1,313 @@
+"""The daemon's own parts: its pace, its ticks, its turns. Whole processes: tests/process."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor import daemon as room
+from monitor.cycle.parts import Monitor
+from monitor.daemon import AnotherDaemon, Daemon, Loop, Pace, notify_supervisor, only_daemon
+from monitor.installation import install
+from monitor.model import HOUR, SECOND, Instant
+from monitor.settings import read_settings
+from monitor.wiring import ready
+
+BEGAN: Instant = 1_800_000_000 * SECOND
+
+
+# -- pace -------------------------------------------------------------------------------------
+
+
+class Machine:
+    """The machine's own time, as a test sets it."""
+
+    def __init__(self) -> None:
+        self.now = BEGAN
+
+    def __call__(self) -> Instant:
+        return self.now
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine = Machine()
+    monkeypatch.setattr(room, "system_now", machine)
+    return machine
+
+
+def test_a_service_runs_at_the_machine_s_pace(machine: Machine) -> None:
+    pace = Pace()
+    assert pace.is_real_time()
+    assert pace.now() == BEGAN
+    assert pace.seconds_until(BEGAN + 90 * SECOND) == 90
+    assert pace.seconds_until(BEGAN - SECOND) == 0
+
+
+def test_a_demonstration_begins_hours_back_and_catches_up(machine: Machine) -> None:
+    """Five hours in thirty seconds; then it is the present, and stays so."""
+    pace = Pace.catching_up(BEGAN, back=5 * HOUR, seconds=30)
+    assert pace.now() == BEGAN - 5 * HOUR
+    assert not pace.is_real_time()
+    assert pace.seconds_until(BEGAN - 5 * HOUR + 601 * SECOND) == pytest.approx(1, abs=0.01)
+    machine.now = BEGAN + 15 * SECOND
+    assert pace.now() == pytest.approx(BEGAN + 15 * SECOND - 2.5 * HOUR, abs=SECOND)
+    machine.now = BEGAN + 30 * SECOND
+    assert pace.is_real_time()
+    assert pace.now() == machine.now
+    machine.now += 90 * SECOND
+    assert pace.now() == machine.now
+    assert pace.seconds_until(machine.now + 5 * SECOND) == 5
+
+
+@given(
+    steps=st.lists(st.integers(0, 20 * SECOND), max_size=20),
+    back=st.integers(1, 48 * HOUR),
+    seconds=st.floats(1, 60),
+)
+def test_a_pace_never_runs_backwards_nor_ahead(steps: list[int], back: int, seconds: float) -> None:
+    """Whatever the moments at which it is asked."""
+    machine = Machine()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "system_now", machine)
+        pace = Pace.catching_up(BEGAN, back=back, seconds=seconds)
+        told = [pace.now()]
+        for step in steps:
+            machine.now += step
+            told.append(pace.now())
+            assert told[-1] <= machine.now
+    assert told == sorted(told)
+
+
+# -- one of a name ----------------------------------------------------------------------------
+
+
+def test_a_second_daemon_of_a_name_is_kept_out(tmp_path: Path) -> None:
+    """Until the first ends; another name may run beside it."""
+    with only_daemon(tmp_path / "var", "one"):
+        with pytest.raises(AnotherDaemon, match="named one runs here already"):
+            with only_daemon(tmp_path / "var", "one"):
+                pass
+        with only_daemon(tmp_path / "var", "two/../x"):
+            pass
+    with only_daemon(tmp_path / "var", "one"):
+        assert {path.parent for path in tmp_path.rglob("*.lock")} == {tmp_path / "var"}
+
+
+# -- the supervisor ---------------------------------------------------------------------------
+
+
+def test_nothing_is_told_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither without systemd, nor when its socket is gone."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notify_supervisor("READY=1")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere/notify")
+    notify_supervisor("READY=1")
+
+
+def test_an_abstract_socket_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its name begins with a zero byte, which systemd writes as an at sign."""
+    name = f"monitor-test-{tmp_path.name}-{id(tmp_path)}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(f"\0{name}")
+        heard.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
+        notify_supervisor("WATCHDOG=1")
+        assert heard.recv(100) == b"WATCHDOG=1"
+
+
+# -- ticks and turns --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitor]:
+    folder = tmp_path_factory.mktemp("made") / "force"
+    install(folder)
+    settings = read_settings(folder / "config" / "monitor.toml")
+    made = ready(settings, now=BEGAN, actor="test", activate=True)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the supervisor was told."""
+    told: list[str] = []
+    monkeypatch.setattr(room, "notify_supervisor", told.append)
+    return told
+
+
+def turned(
+    monitor: Monitor,
+    test: Callable[[Daemon], Awaitable[Any]],
+    *,
+    pace: Pace | None = None,
+) -> Any:
+    """Run a test on the event loop of a daemon that does not turn by itself."""
+
+    async def whole() -> Any:
+        return await test(Daemon(monitor, pace=pace or Pace()))
+
+    return asyncio.run(whole())
+
+
+def test_no_tick_is_ever_lost_and_none_runs_twice_at_once(monitor: Monitor) -> None:
+    """The scheduler would drop what is a second late, and drift with the machine's zone."""
+
+    async def look(daemon: Daemon) -> None:
+        daemon._set_ticks()
+        daemon._scheduler.start(paused=True)
+        daemon._wake_at(daemon.sweep, daemon.pace.now() + 10 * SECOND, after=0)
+        jobs = daemon._scheduler.get_jobs()
+        assert daemon._scheduler.timezone is UTC
+        assert len(jobs) == 5
+        for job in jobs:
+            assert job.misfire_grace_time is None
+            assert job.coalesce is True
+            assert job.max_instances == 1
+            assert inspect.iscoroutinefunction(job.func), "a plain function would run in a thread"
+        daemon._scheduler.shutdown(wait=False)
+
+    turned(monitor, look)
+
+
+def test_a_tick_wakes_its_loop_on_the_event_loop(monitor: Monitor) -> None:
+    """And soon: a wake from another thread would wait for the next thing to happen."""
+
+    async def look(daemon: Daemon) -> None:
+        daemon._scheduler.start()
+        daemon._wake_at(daemon.sweep, daemon.pace.now() + SECOND // 5, after=0)
+        await asyncio.wait_for(daemon.sweep.wake.wait(), 10)
+        daemon._scheduler.shutdown(wait=False)
+
+    turned(monitor, look)
+
+
+def test_a_new_appointment_takes_the_place_of_the_earlier(monitor: Monitor) -> None:
+    async def look(daemon: Daemon) -> None:
+        daemon._scheduler.start(paused=True)
+        for seconds in (25, 5):
+            daemon._wake_at(daemon.sweep, daemon.pace.now() + seconds * SECOND, after=0)
+        assert len(daemon._scheduler.get_jobs()) == 1
+        daemon._scheduler.shutdown(wait=False)
+
+    turned(monitor, look)
+
+
+def test_what_was_due_and_waits_still_is_left_to_the_poll(monitor: Monitor) -> None:
+    """Mail that is held, or leased to another node: waking at once would never end."""
+
+    async def look(daemon: Daemon) -> None:
+        daemon._scheduler.start(paused=True)
+        now = daemon.pace.now()
+        daemon._wake_at(daemon.delivery, now - HOUR, after=now)
+        daemon._wake_at(daemon.delivery, now, after=now)
+        daemon._wake_at(daemon.delivery, None, after=now)
+        assert daemon._scheduler.get_jobs() == []
+        daemon._scheduler.shutdown(wait=False)
+
+    turned(monitor, look)
+
+
+async def failing(_now: Instant) -> str:
+    msg = "on purpose"
+    raise RuntimeError(msg)
+
+
+async def fine(_now: Instant) -> str:
+    return "0 files"
+
+
+def a_loop(turn: Callable[[Instant], Awaitable[str]]) -> Loop:
+    return Loop("test", turn)
+
+
+def test_a_turn_that_fails_is_recorded_and_counted(monitor: Monitor) -> None:
+    """A turn that goes well begins the count anew."""
+
+    async def look(daemon: Daemon) -> None:
+        loop = a_loop(failing)
+        await daemon._turn(loop)
+        await daemon._turn(loop)
+        assert (loop.failures, loop.recorded[0]) == (2, "failed: RuntimeError")
+        loop.turn = fine
+        await daemon._turn(loop)
+        assert (loop.failures, loop.recorded[0]) == (0, "0 files")
+
+    turned(monitor, look)
+
+
+def test_ten_failures_in_a_row_ask_the_process_to_end(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    monkeypatch.setattr(room, "PAUSE_AFTER_FAILURE_SECONDS", 0)
+
+    async def look(daemon: Daemon) -> None:
+        daemon.monitor = cast(
+            "Monitor", SimpleNamespace(engine=monitor.engine, node="test", stopping=asyncio.Event())
+        )
+        loop = a_loop(failing)
+        for turn in range(1, 11):
+            assert not daemon._stop.is_set(), turn
+            await daemon._turn(loop)
+            await daemon._pause_or_end(loop)
+        assert daemon._stop.is_set()
+        assert daemon._failed
+
+    turned(monitor, look)
+    assert told == ["STOPPING=1"]
+
+
+def test_the_watchdog_is_fed_by_progress_alone(monitor: Monitor, told: list[str]) -> None:
+    """Not while a loop fails, nor while one stands still, though the others go on."""
+
+    async def look(daemon: Daemon) -> None:
+        daemon._feed_watchdog()
+        assert told == ["WATCHDOG=1"]
+        daemon.intake.failures = 1
+        daemon._feed_watchdog()
+        daemon.intake.failures = 0
+        daemon.delivery.since = room.time.monotonic() - room.LONGEST_TURN_SECONDS - 1
+        daemon._feed_watchdog()
+        assert told == ["WATCHDOG=1"]
+        daemon.delivery.since = room.time.monotonic()
+        daemon._feed_watchdog()
+        assert told == ["WATCHDOG=1", "WATCHDOG=1"]
+
+    turned(monitor, look)
+
+
+def test_an_idle_turn_is_not_recorded_each_time(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle disk should rest; a change is recorded at once."""
+    written: list[str] = []
+
+    def keep(_self: Daemon, _name: str, outcome: str, _now: Instant) -> None:
+        written.append(outcome)
+
+    monkeypatch.setattr(Daemon, "_write_turn", keep)
+
+    async def look(daemon: Daemon) -> None:
+        loop = a_loop(fine)
+        for _ in range(5):
+            await daemon._turn(loop)
+        assert written == ["0 files"]
+        loop.turn = failing
+        await daemon._turn(loop)
+        assert written == ["0 files", "failed: RuntimeError"]
+        loop.recorded = (loop.recorded[0], loop.recorded[1] - room.RECORD_SECONDS - 1)
+        await daemon._turn(loop)
+        assert len(written) == 3
+
+    turned(monitor, look)
