@@ -155,7 +155,7 @@ def _configure(folder: Path, port: int) -> None:
     decided = {
         "name": '"Demonstration"',
         "alerts": '"on"',
-        "bundle_minutes": "1",
+        "bundle_minutes": "0",
         "poll_seconds": "0.5",
         "host": '"127.0.0.1"',
         "port": str(port),
@@ -437,7 +437,7 @@ def _say_real_time(folder: Path, now: Instant) -> None:
     for what, arguments in tried:
         click.echo(f"  # {what}")
         click.echo(f"  {command} --config {folder}/config/monitor.toml {arguments}")
-    click.echo("  # drop a file in: a contact of five hours ago, told to nobody (mail in a minute)")
+    click.echo("  # drop a file in: a contact of five hours ago, told to nobody")
     click.echo(f"  cp {folder}/{EXAMPLE} {folder}/drop/occurrence/notices-mine.csv\n")
 
 

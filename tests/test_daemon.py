@@ -95,9 +95,11 @@ def test_a_pace_never_runs_backwards_nor_ahead(steps: list[int], back: int, seco
 def test_a_second_daemon_of_a_name_is_kept_out(tmp_path: Path) -> None:
     """Until the first ends; another name may run beside it."""
     with only_daemon(tmp_path / "var", "one"):
-        with pytest.raises(AnotherDaemon, match="named one runs here already"):
-            with only_daemon(tmp_path / "var", "one"):
-                pass
+        with (
+            pytest.raises(AnotherDaemon, match="named one runs here already"),
+            only_daemon(tmp_path / "var", "one"),
+        ):
+            pass
         with only_daemon(tmp_path / "var", "two/../x"):
             pass
     with only_daemon(tmp_path / "var", "one"):

@@ -119,7 +119,7 @@ def test_half_a_minute_shows_a_warning_an_alert_a_second_rung_and_a_withdrawal(
         eventually(lambda: "From here on time is real" in out.read_text(), seconds=80)
         fast = out.read_text()
         (folder / EXAMPLE).rename(folder / "drop/occurrence/notices-mine.csv")
-        eventually(lambda: "PPN-2027-004299" in out.read_text(), seconds=30)
+        eventually(lambda: "PPN-2027-004299" in out.read_text())
         threading.Event().wait(0.5)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0

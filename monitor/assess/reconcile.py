@@ -61,7 +61,8 @@ def reconcile(
         for clock in clocks:
             before = here.get(clock.key)
             if before is None:
-                changes.new.append(_new(case_id, clock, _predecessors(clock.key, left), rulebook))
+                before_it = _predecessors(clock.key, left)
+                changes.new.append(_new(case_id, clock, before_it, rulebook, now=now))
             elif changed := _changed(before, clock, left, rulebook, now=now):
                 changes.updated.append(changed)
     changes.updated.extend(
@@ -117,7 +118,15 @@ def _could_become(old: ClockKey, new: ClockKey) -> bool:
     )
 
 
-def _new(case_id: int, clock: Clock, predecessors: list[KeptClock], rulebook: Rulebook) -> NewClock:
+def _new(
+    case_id: int,
+    clock: Clock,
+    predecessors: list[KeptClock],
+    rulebook: Rulebook,
+    *,
+    now: Instant,
+) -> NewClock:
+    """A clock that stands now; what was said in its place before is looked at at once."""
     if not predecessors:
         return NewClock(case_id, clock, (), 0, 1, _next_action_at(clock, 0, rulebook))
     steps_done = max(old.steps_done for old in predecessors)
@@ -127,7 +136,7 @@ def _new(case_id: int, clock: Clock, predecessors: list[KeptClock], rulebook: Ru
         inherits=_inherited((), predecessors),
         steps_done=steps_done,
         episode=max(old.episode for old in predecessors),
-        next_action_at=_next_action_at(clock, steps_done, rulebook),
+        next_action_at=now if steps_done else _next_action_at(clock, 0, rulebook),
     )
 
 
@@ -142,9 +151,15 @@ def _changed(
 
 
 def _with_merged(old: KeptClock, left: Iterable[KeptClock]) -> tuple[KeptClock, bool]:
-    """A clock with what was said of those that give way to it now, and whether there are any."""
+    """A clock with what was said of those that give way to it now, and whether there are any.
+
+    A clock that had taken this one's place gives it back: its child is unknown again.
+    """
     giving_way = [each for each in left if each.clock.superseded_at is None]
     predecessors = _predecessors(old.clock.key, giving_way)
+    predecessors += [
+        each for each in giving_way if old.id in each.inherits and each not in predecessors
+    ]
     if not predecessors:
         return old, False
     merged = replace(

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -99,6 +99,7 @@ class _Case:
         self.tolerances = tolerances
         self.by_kind: dict[str, list[Fact]] = {}
         self._records: dict[str, _Record] = {}
+        self._children: Mapping[str, Set[str]] | None = None
         for fact in facts:
             for kind in dict.fromkeys(version.kind for version in fact.versions):
                 self.by_kind.setdefault(kind, []).append(fact)
@@ -273,13 +274,37 @@ class _Case:
     ) -> list[Closing]:
         found: list[Closing] = []
         for fact in self.having(matcher):
-            at = _ends_at(fact, matcher, subject, among)
+            if subject.child and self.is_of_others(fact.event, subject):
+                continue
+            meant = [one for one in among if not self.is_of_others(fact.event, one)]
+            at = _ends_at(fact, matcher, subject, meant)
             if at is None:
                 continue
             earliest = min(version.occurred_to for version in fact.versions)
             if earliest >= started_at - self.tolerances.get(fact.event.feed, 0):
                 found.append(Closing(max(at, started_at), how, fact))
         return found
+
+    def is_of_others(self, ending: Event, subject: Subject) -> bool:
+        """Whether an ending that names no child stands under a notice of other children.
+
+        Notices that were linked keep their own: what was sent about one is not about the other's.
+        """
+        if ending.child or not subject.child:
+            return False
+        named = self.children_under().get(ending.reference, frozenset())
+        return bool(named) and subject.child not in named
+
+    def children_under(self) -> Mapping[str, Set[str]]:
+        """Reference → the children that are named under it; empty unless several are one case."""
+        if self._children is None:
+            named: dict[str, set[str]] = {}
+            for fact in self.facts:
+                for version in fact.versions:
+                    named.setdefault(version.reference, set()).add(version.child)
+            several = len(named) > 1
+            self._children = {r: c - {""} for r, c in named.items()} if several else {}
+        return self._children
 
     # -- filling it in ----------------------------------------------------------------------
 

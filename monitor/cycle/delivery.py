@@ -247,7 +247,8 @@ def _withdrawal(told: Sequence[Saying], *, now: Instant) -> WithdrawalLetter:
 
 def _feeds_read(told: Iterable[Saying]) -> tuple[FeedRead, ...]:
     """How far the feeds were read on which the lines of a mail rest, each feed once."""
-    feeds = {feed.feed: feed for one in told for feed in one.file.feeds_read(one.kept)}
+    shown = (one for one in told if not one.kept.clock.restricted)
+    feeds = {feed.feed: feed for one in shown for feed in one.file.feeds_read(one.kept)}
     return tuple(feeds.values())
 
 

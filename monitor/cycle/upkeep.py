@@ -6,11 +6,12 @@ operator, weekly digests in the outbox, the audit log sealed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from monitor.cycle.weekly import queue_digests
-from monitor.ingest.timetable import silent_since
+from monitor.ingest.timetable import silent_since, trusted_until
 from monitor.letters import OperatorLetter, Remedy
 from monitor.logs import get_logger
 from monitor.model import Instant
@@ -20,6 +21,7 @@ from monitor.words import moment
 
 if TYPE_CHECKING:
     from monitor.cycle.parts import Monitor
+    from monitor.ingest.feeds import Feed
 
 log = get_logger("upkeep")
 
@@ -43,30 +45,47 @@ def keep_up(monitor: Monitor, *, now: Instant) -> Kept:
 
 
 def _notice_silences(monitor: Monitor, connection: Connection, *, now: Instant) -> int:
-    """A feed past its timetable is a gap and a mail to the operator, once for each silence."""
+    """A feed past its timetable is a gap and a mail to the operator, once for each silence.
+
+    A feed that was never heard is expected from the first time that it is looked at.
+    """
     noticed = 0
     for row in intakes.list_feeds(connection):
         feed = monitor.feeds.get(row["name"])
-        if feed is None or row["last_heard_at"] is None:
+        since = None if feed is None else _silent_since(connection, feed, row, now=now)
+        if feed is None or since is None:
             continue
-        heard = row["last_heard_at"]
-        since = silent_since(feed, heard, expected_from=heard, now=now)
-        if since is None or not intakes.open_gap(connection, feed.name, silent_from=since):
+        if not intakes.open_gap(connection, feed.name, silent_from=since):
             continue
         noticed += 1
         log.warning("feed_silent", feed=feed.name)
-        _tell_operator(monitor, connection, _silent_feed(monitor, feed.name, since, now), now=now)
+        letter = _silent_feed(monitor, feed, row["last_heard_at"], now=now)
+        _tell_operator(monitor, connection, letter, now=now)
     return noticed
 
 
-def _silent_feed(monitor: Monitor, feed: str, since: Instant, now: Instant) -> OperatorLetter:
-    title = monitor.feeds[feed].title
-    at = moment(since, zone=monitor.zone)
+def _silent_since(
+    connection: Connection, feed: Feed, row: Mapping[Any, Any], *, now: Instant
+) -> Instant | None:
+    """Since when a feed is silent; None where it is not."""
+    heard: Instant | None = row["last_heard_at"]
+    if heard is not None:
+        return silent_since(feed, heard, expected_from=heard, now=now)
+    until = row["trusted_until"]
+    if until is None and (first := trusted_until(feed, now)) is not None:
+        intakes.expect(connection, feed.name, trusted_until=first)
+    return until if until is not None and now > until else None
+
+
+def _silent_feed(
+    monitor: Monitor, feed: Feed, heard: Instant | None, *, now: Instant
+) -> OperatorLetter:
+    ever = "" if heard is not None else "ever "
+    since = "" if heard is None else f" since {moment(heard, zone=monitor.zone)}"
     return OperatorLetter(
         at=now,
-        wrong=f"nothing heard from {title} since {at}",
+        wrong=f"nothing {ever}heard from {feed.title.partition(':')[0].lower()}{since}",
         service=monitor.settings.service.name,
-        since=since,
         effect=(
             "Clocks that this feed could stop read unknown past that time, and their alerts say"
             " that they are unconfirmed. Everything else goes on."
@@ -74,7 +93,7 @@ def _silent_feed(monitor: Monitor, feed: str, since: Instant, now: Instant) -> O
         steps=(
             Remedy(
                 what="Look whether the extract is still written into its drop folder",
-                command=f"ls -l {monitor.settings.path(monitor.feeds[feed].folder)}",
+                command=f"ls -l {monitor.settings.path(feed.folder)}",
             ),
             Remedy(what="See what the monitor knows of its feeds", command="monitor status"),
         ),

@@ -281,6 +281,14 @@ def heard(
     )
 
 
+def expect(connection: Connection, name: str, *, trusted_until: Instant) -> None:
+    """A feed that was never heard is silent from an instant on; one that was heard, or is expected
+    already, is left as it is."""
+    is_new = feed.c.last_heard_at.is_(None) & feed.c.trusted_until.is_(None)
+    asked = update(feed).where(feed.c.name == name, is_new)
+    connection.execute(asked.values(trusted_until=trusted_until))
+
+
 def set_red(connection: Connection, name: str, why: str) -> None:
     """A file of a feed was refused."""
     connection.execute(update(feed).where(feed.c.name == name).values(red=why))

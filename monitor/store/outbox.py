@@ -65,8 +65,8 @@ def queue_message(
 
 
 def last_mail_at(connection: Connection, address: str, kind: str) -> Instant | None:
-    """When the newest mail of a kind to an address was made."""
-    asked = select(func.max(message.c.created_at)).where(
+    """When the newest mail of a kind to an address was written, or made where it still waits."""
+    asked = select(func.max(func.coalesce(message.c.frozen_at, message.c.created_at))).where(
         message.c.address == address, message.c.kind == kind, message.c.state != "cancelled"
     )
     at: Instant | None = connection.scalar(asked)

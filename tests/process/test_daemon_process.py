@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -294,8 +295,7 @@ def test_it_tells_its_supervisor_how_it_is(
     assert not sink.taken
 
 
-BREAK = """
-import sqlite3
+IMPATIENT = """
 import monitor.daemon
 monitor.daemon.PAUSE_AFTER_FAILURE_SECONDS = 0.01
 from monitor.cli import main
@@ -307,10 +307,8 @@ def test_ten_failures_in_a_row_end_it(
     installation: Installation, sink: Sink, supervisor: tuple[str, socket.socket]
 ) -> None:
     """It exits 1 for its supervisor to start it anew, and does not feed the watchdog meanwhile."""
-    import sqlite3  # noqa: PLC0415 - breaks the database on purpose
-
     address, heard = supervisor
-    daemon = installation.start("-c", BREAK, NOTIFY_SOCKET=address)
+    daemon = installation.start("-c", IMPATIENT, NOTIFY_SOCKET=address)
     daemon.wait_for("daemon_started")
     broken = sqlite3.connect(installation.folder / "var/monitor.db", timeout=30)
     broken.execute("PRAGMA foreign_keys = OFF")

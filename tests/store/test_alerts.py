@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from monitor.model import HOUR, Alert, AlertKind
 from monitor.store import alerts, outbox
 from monitor.store.engine import Connection, reading, writing
-from tests.store.world import T0, kept, rulebook, take_in, told
+from tests.store.world import T0, kept, rulebook, take_in, told, until_it_waits
 
 
 def _clock_id(engine: Engine, reference: str = "PPN-1") -> int:
@@ -141,6 +141,7 @@ def test_cancelling_waits_for_a_mail_that_is_being_frozen(postgres: Engine) -> N
         with writing(postgres) as connection:
             assert outbox.lock_message(connection, claimed)
             cancelled = sweep.submit(cancel)
+            until_it_waits(postgres, cancelled)
             outbox.freeze_message(connection, claimed, content=b"m", subject="s", now=T0)
         assert cancelled.result(timeout=60) == 0
     assert _states(postgres, clock_id) == ["in message"]
@@ -162,6 +163,7 @@ def test_cancelling_sees_an_alert_that_is_put_into_a_mail_meanwhile(postgres: En
             alerts.put_in_message(connection, "a@x", "alerts", _mail(connection))
             (claimed,) = outbox.claim_messages(connection, now=T0, lease=HOUR, limit=1, node="n")
             cancelled = sweep.submit(cancel)
+            until_it_waits(postgres, cancelled)
             outbox.freeze_message(connection, claimed, content=b"m", subject="s", now=T0)
         assert cancelled.result(timeout=60) == 0
     assert _states(postgres, clock_id) == ["in message"]

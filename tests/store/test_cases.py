@@ -15,7 +15,7 @@ from monitor.model import HOUR, MINUTE, Event
 from monitor.store import cases, intakes, rows
 from monitor.store.engine import reading, writing
 from monitor.store.tables import case_, event
-from tests.store.world import T0, case_id, new_intake, rulebook, take_in, told
+from tests.store.world import T0, case_id, new_intake, rulebook, take_in, told, until_it_waits
 
 
 def _counts(appended: cases.Appended) -> tuple[int, int, int, int]:
@@ -317,6 +317,7 @@ def test_a_case_that_is_linked_while_it_is_waited_for_is_locked_too(postgres: En
         with writing(postgres) as connection:
             locked = cases.lock_cases(connection, ["PPN-1", "PPN-2"])
             waiting = other.submit(_locked_groups, postgres, first)
+            until_it_waits(postgres, waiting)
             cases.append_events(
                 connection,
                 [cases.Told(told("PPN-1", "note", links="PPN-2"), 1)],

@@ -13,7 +13,7 @@ from monitor.model import HOUR, MINUTE, Clock, ClockKey, KeptClock
 from monitor.store import clocks, rows
 from monitor.store.engine import Connection, reading, writing
 from monitor.store.tables import clock
-from tests.store.world import T0, case_id, take_in, told
+from tests.store.world import T0, case_id, take_in, told, until_it_waits
 
 
 def _clock(rule: str = "tell-council", **changes: Any) -> Clock:
@@ -177,6 +177,7 @@ def test_a_fold_waits_for_a_sweep_that_decides(postgres: Engine) -> None:
         with writing(postgres) as connection:
             (due,) = clocks.due_clocks(connection, now=T0, limit=1)
             folded = other.submit(fold)
+            until_it_waits(postgres, folded)
             clocks.update_clock(connection, replace(due, steps_done=3))
         (read,) = folded.result(timeout=60)
     assert (read.steps_done, read.revision) == (3, 1)

@@ -15,7 +15,7 @@ from monitor.store import actions, outbox
 from monitor.store.engine import reading, writing
 from monitor.store.outbox import Claimed
 from monitor.store.tables import message
-from tests.store.world import T0
+from tests.store.world import T0, until_it_waits
 
 
 def _queue(engine: Engine, number: int = 1, **changes: Any) -> list[int]:
@@ -81,10 +81,14 @@ def test_two_claimers_never_get_the_same_mail(engine: Engine) -> None:
 
 def test_a_claimer_passes_over_what_another_is_claiming(postgres: Engine) -> None:
     first, second = _queue(postgres, 2)
-    with writing(postgres) as one, writing(postgres) as other:
-        mine = outbox.claim_messages(one, now=T0, lease=HOUR, limit=1, node="one")
-        theirs = outbox.claim_messages(other, now=T0, lease=HOUR, limit=1, node="other")
-    assert ([each.id for each in mine], [each.id for each in theirs]) == ([first], [second])
+    with ThreadPoolExecutor(1) as other:
+        with writing(postgres) as connection:
+            mine = outbox.claim_messages(connection, now=T0, lease=HOUR, limit=1, node="one")
+            theirs = other.submit(_claim, postgres, node="other")
+            until_it_waits(postgres, theirs)
+            assert theirs.done()
+        assert [each.id for each in mine] == [first]
+        assert [each.id for each in theirs.result()] == [second]
 
 
 def test_a_lapsed_lease_is_taken_over_and_the_first_record_refused(engine: Engine) -> None:

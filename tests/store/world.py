@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import Future
 from hashlib import blake2b
 from itertools import count
 from typing import Any
@@ -216,6 +217,17 @@ def kept(engine: Engine, reference: str) -> dict[ClockKey, KeptClock]:
     with reading(engine) as connection:
         ids = cases.known_ids(connection, [reference])
         return {each.clock.key: each for each in clocks.clocks_of(connection, ids.values())}
+
+
+def until_it_waits(engine: Engine, other: Future[Any]) -> None:
+    """Return when another's transaction waits for a lock, or is over without having waited."""
+    asked = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not other.done() and not connection.execute(asked).scalar_one():
+            pass
 
 
 def known_of(engine: Engine) -> dict[str, int]:

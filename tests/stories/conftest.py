@@ -131,7 +131,12 @@ def begin(
     held = ExitStack()
 
     def begin(
-        begins: str, *, rules: Collection[str] = (USUAL,), digests: bool = False, **telling: Any
+        begins: str,
+        *,
+        rules: Collection[str] = (USUAL,),
+        digests: bool = False,
+        never_heard: Collection[str] = (),
+        **telling: Any,
     ) -> Story:
         rulebook = furnished.rulebook(rules)
         folder = tmp_path / str(len(begun))
@@ -150,9 +155,8 @@ def begin(
         if not digests:
             silent = roster.file.model_copy(update={"digests": ()})
             roster = replace(roster, file=silent)
-        story = Story(
-            replace(monitor, rulebook=rulebook, roster=roster), folder, begins=begins
-        )
+        furnished_for_it = replace(monitor, rulebook=rulebook, roster=roster)
+        story = Story(furnished_for_it, folder, begins=begins, never_heard=never_heard)
         begun.append(story)
         return story
 

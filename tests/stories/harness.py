@@ -163,7 +163,9 @@ def _arrived(envelope: Envelope, now: Instant) -> Arrived:
 class Story:
     """One force, from its first contact to its last mail."""
 
-    def __init__(self, monitor: Monitor, folder: Path, *, begins: str) -> None:
+    def __init__(
+        self, monitor: Monitor, folder: Path, *, begins: str, never_heard: Iterable[str] = ()
+    ) -> None:
         """`monitor`: an installation whose database and drop folders are this story's own."""
         self.monitor = monitor
         self.folder = folder
@@ -172,6 +174,7 @@ class Story:
         """The case that was spoken of last."""
         self._url = monitor.settings.database_url()
         self._feeds = {name: _Source(name) for name in monitor.feeds}
+        self.silence(*never_heard)
         self._unexpected: list[Arrived] = []
         self._drops = 0
         self._runner = asyncio.Runner()
@@ -396,10 +399,17 @@ class Story:
         source = self._feeds[feed]
         source.every, source.next_at = every, self._future(next_at)
 
-    def set_lag(self, feed: str, lag: Duration) -> None:
-        """How late a feed may be is declared anew."""
+    def declare(self, feed: str, *, every: Duration, lag: Duration) -> None:
+        """Another timetable is configured for a feed: it is expected this often, and this late."""
+        known = self.monitor.feeds[feed]
+        assert known.heartbeat is not None
+        heartbeat = known.heartbeat.model_copy(update={"every": every})
+        changed = known.model_copy(update={"heartbeat": heartbeat, "lag": lag})
+        self.monitor = replace(self.monitor, feeds={**self.monitor.feeds, feed: changed})
         with writing(self.monitor.engine) as connection:
-            intakes.register_feed(connection, feed, tolerance=0, lag=lag)
+            intakes.register_feed(connection, feed, tolerance=known.tolerance, lag=lag)
+        if self._feeds[feed].every == ALWAYS:
+            self._turn()
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -452,10 +462,13 @@ class Story:
     def _next_digest(self) -> Instant:
         digest = self.monitor.settings.digest
         calendar = self.monitor.rulebook.calendars[digest.calendar]
-        ahead = self.now + 7 * DAY
-        return digest_due(
-            digest.weekday, digest.at, calendar=calendar, zone=LONDON, now=ahead
-        ).since
+        ahead = (
+            digest_due(
+                digest.weekday, digest.at, calendar=calendar, zone=LONDON, now=self.now + days * DAY
+            ).since
+            for days in range(1, 15)
+        )
+        return next(at for at in ahead if at > self.now)
 
     def _turn(self) -> None:
         """One pass at this instant, over what the sources have written by now."""

@@ -68,7 +68,7 @@ def test_a_call_that_nobody_confirms_is_overdue_again_and_those_told_are_told(
         )
     assert story.says(DUTY) == "overdue"
     story.advance(to="Wed 08:31")
-    story.expects_mail_to("duty inspector", at="08:30", saying="Overdue")
+    story.expects_mail_to("duty inspector", at="08:30", saying="Still overdue")
     story.told("council", "eastshire", method="email")
     story.advance(to="Wed 12:00")
 

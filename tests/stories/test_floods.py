@@ -30,8 +30,8 @@ def test_easter(begin: Begin) -> None:
         never = f"PPN-2027-00510{reference}"
         story.contact(never, category="physical_abuse", at=f"{day} 12:00", known=f"{day} 13:00")
     story.advance(to="Thu 22:00")
-    story.expects_mail_to("operator", at="18:30", saying="nothing heard from Sending log")
-    story.expects_mail_to("operator", at="20:10", saying="nothing heard from Occurrence system")
+    story.expects_mail_to("operator", at="18:30", saying="nothing heard from sending log")
+    story.expects_mail_to("operator", at="20:10", saying="nothing heard from occurrence system")
     story.expects_mail_to("submitting officer's sergeant", at="20:30", saying="Due by 21:30")
     story.expects_mail_to(
         "submitting officer's sergeant",
@@ -114,7 +114,7 @@ def test_further_alerts_within_the_window_go_together(begin: Begin) -> None:
 def test_an_hourly_extract_raises_no_false_alert(begin: Begin) -> None:
     """Told ten minutes before due, in the extract half an hour after it: the rung waits."""
     story = begin("Mon 8 March 2027 09:00")
-    story.set_lag("sending-log", 70 * MINUTE)
+    story.declare("sending-log", every=HOUR, lag=70 * MINUTE)
     story.hear("sending-log", every=HOUR, next_at="09:30")
     story.contact("PPN-2027-004211", category="physical_abuse")
     story.told("council", "eastshire", occurred="12:50", recorded="12:52")
@@ -127,7 +127,7 @@ def test_an_hourly_extract_raises_no_false_alert(begin: Begin) -> None:
 def test_the_extract_s_coming_lets_the_rung_that_waited_go(begin: Begin) -> None:
     """Nobody told the council: the extract of 13:30 shows it, and the holder is told then."""
     story = begin("Mon 8 March 2027 09:00")
-    story.set_lag("sending-log", 70 * MINUTE)
+    story.declare("sending-log", every=HOUR, lag=70 * MINUTE)
     story.hear("sending-log", every=HOUR, next_at="09:30")
     story.contact("PPN-2027-004211", category="physical_abuse")
     story.advance(to="13:29")
@@ -148,17 +148,17 @@ def test_the_extract_s_coming_lets_the_rung_that_waited_go(begin: Begin) -> None
 def test_once_the_lag_has_passed_the_alert_says_that_it_is_unconfirmed(begin: Begin) -> None:
     """No extract comes: the first rung goes after the lag, the higher ones wait six hours."""
     story = begin("Mon 8 March 2027 09:00")
-    story.set_lag("sending-log", 70 * MINUTE)
+    story.declare("sending-log", every=HOUR, lag=70 * MINUTE)
     story.contact("PPN-2027-004211", category="physical_abuse")
-    story.advance(to="12:30")
+    story.advance(to="10:30")
     story.silence("sending-log")
-    story.expects_mail_to("submitting officer's sergeant", at="12:00", saying="Due by 13:00")
     story.advance(to="18:59")
-    story.expects_mail_to("operator", saying="nothing heard from Sending log")
+    story.expects_mail_to("submitting officer's sergeant", at="12:00", saying="Due by 13:00")
+    story.expects_mail_to("operator", saying="nothing heard from sending log")
     story.expects_mail_to(
         "submitting officer's sergeant",
         at="14:10",
-        saying=("Overdue 1 h 10 at 14:10, unconfirmed", "silent since 12:30 today"),
+        saying=("Overdue 1 h 10 at 14:10, unconfirmed", "silent since 10:30 today"),
     )
     story.expects_no_more_mail()
     story.advance(to="19:01")
@@ -177,7 +177,7 @@ def test_a_silence_is_told_once_and_again_only_if_it_begins_anew(begin: Begin) -
     story.silence("command-control")
     story.advance(to="Tue 09:00")
     story.expects_mail_to(
-        "operator", at="Mon 09:35", saying="nothing heard from Command and control"
+        "operator", at="Mon 09:35", saying="nothing heard from command and control"
     )
     assert "feed command-control is silent" in story.status().service_faults
     story.resume("command-control")
@@ -190,10 +190,10 @@ def test_a_silence_is_told_once_and_again_only_if_it_begins_anew(begin: Begin) -
 
 def test_a_feed_that_never_comes_is_a_silence_too(begin: Begin) -> None:
     """Configured, and never heard: the operator is told, and nothing reads as in time."""
-    story = begin("Mon 8 March 2027 09:00", heard=("occurrence", "command-control"))
+    story = begin("Mon 8 March 2027 09:00", never_heard=["sending-log"])
     story.contact("PPN-2027-004211", category="physical_abuse")
     story.advance(to="10:00")
-    story.expects_mail_to("operator", at="09:30", saying="nothing heard from Sending log")
+    story.expects_mail_to("operator", at="09:30", saying="nothing ever heard from sending log")
     assert story.says(DUTY) == "unknown"
     story.resume("sending-log")
     story.told("council", "eastshire")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitor.model import MINUTE
 from tests.stories.conftest import Begin
 
 DUTY = "significant-harm-council"
@@ -78,9 +79,13 @@ def test_put_right_before_we_learnt_of_it_alerts_nobody(begin: Begin) -> None:
 def test_learnt_late_nobody_is_told_before_the_feed_of_its_stop_was_read(begin: Begin) -> None:
     """The contact is read at 09:00 and the log that shows it was told in time at 09:05."""
     story = begin("Mon 8 March 2027 08:55")
-    story.hear("sending-log", every=15 * 60_000_000, next_at="09:05")
-    story.contact("PPN-2025-000001", category="physical_abuse", at="Mon 3 March 2025 10:00",
-                  known="09:00")
-    story.told("council", "eastshire", occurred="Mon 3 March 2025 11:00", recorded="09:05")
+    story.hear("sending-log", every=15 * MINUTE, next_at="09:05")
+    story.contact(
+        "PPN-2026-000001",
+        category="physical_abuse",
+        at="Tue 3 March 2026 10:00",
+        known="09:00",
+    )
+    story.told("council", "eastshire", occurred="Tue 3 March 2026 11:00", recorded="09:05")
     story.advance(to="12:00")
     assert story.says(DUTY) == "met"

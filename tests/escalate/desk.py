@@ -1,0 +1,146 @@
+"""One case at a desk: facts are learnt, clocks decided, alerts handed over. No store, no mails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from monitor.assess.reconcile import reconcile
+from monitor.clocks.fold import fold
+from monitor.clocks.verdicts import verdict
+from monitor.escalate.decide import CLOSED, Circumstances, Decision, FeedHeard, decide, unsaid
+from monitor.escalate.roster import Roster, RosterFile
+from monitor.model import Alert, AlertKind, Event, Instant, KeptClock, SaidAlert
+from monitor.rulebook.book import Rulebook
+from tests.clocks.histories import TOLERANCES
+
+ROLES = ("sergeant", "supervisor", "mash", "inspector", "on_call", "desk")
+
+
+def address(role: str) -> str:
+    """The mailbox of a role."""
+    return f"{role}@force.example"
+
+
+def roster(**changed: object) -> Roster:
+    """Every role at every hour with a mailbox of its own; fields of the file may be changed."""
+    written = {
+        "fallback": "desk",
+        "roles": {role: {"title": role} for role in ROLES},
+        "posts": [{"role": role, "address": address(role), "restricted": True} for role in ROLES],
+    }
+    return Roster.of(RosterFile.model_validate({**written, **changed}), {})
+
+
+EVERYBODY = roster()
+
+
+@dataclass
+class Desk:
+    """What is kept of one case, in memory."""
+
+    rulebook: Rulebook
+    roster: Roster = EVERYBODY
+    feeds: dict[str, FeedHeard] = field(default_factory=dict)
+    kept: dict[int, KeptClock] = field(default_factory=dict)
+    said: list[SaidAlert] = field(default_factory=list)
+
+    def learn(self, events: Iterable[Event], *, now: Instant) -> None:
+        """Fold what is known and keep the clocks, as the assess stage does."""
+        folded = fold(events, self.rulebook, tolerances=TOLERANCES)
+        changes = reconcile(
+            self.kept.values(), {1: folded}, self.rulebook, groups=(), now=now
+        )
+        for changed in changes.updated:
+            self.kept[changed.id] = replace(changed, revision=changed.revision + 1)
+        for new in changes.new:
+            number = len(self.kept) + 1
+            self.kept[number] = KeptClock(
+                id=number,
+                case_id=1,
+                clock=new.clock,
+                inherits=new.inherits,
+                steps_done=new.steps_done,
+                episode=new.episode,
+                next_action_at=new.next_action_at,
+            )
+
+    def next_action_at(self) -> Instant | None:
+        """When the next clock is to be looked at."""
+        at = (each.next_action_at for each in self.kept.values())
+        return min((each for each in at if each is not None), default=None)
+
+    def sweep(self, *, now: Instant) -> None:
+        """Decide every clock that is due, in the order in which the sweep stage does."""
+        due = [
+            kept
+            for kept in self.kept.values()
+            if kept.next_action_at is not None and kept.next_action_at <= now
+        ]
+        heirs = self.inherited()
+        for kept in due:
+            if kept.id not in heirs:
+                for number in unsaid(kept, self.about(kept), now=now):
+                    self._cancel(number)
+        for kept in due:
+            decision = self.decision(kept, now=now)
+            self.kept[kept.id] = decision.clock
+            for alert in decision.alerts:
+                self._say(alert)
+
+    def decision(self, kept: KeptClock, *, now: Instant) -> Decision:
+        """What would be decided about a clock."""
+        return decide(
+            kept,
+            self.about(kept),
+            has_successor=kept.id in self.inherited(),
+            circumstances=Circumstances(
+                rulebook=self.rulebook, roster=self.roster, feeds=self.feeds, now=now
+            ),
+        )
+
+    def hand_over(self, *, now: Instant) -> None:
+        """Send what waits and is still true; the rest drops out, as when a mail is written."""
+        for told in list(self.said):
+            if told.state == "pending":
+                if self._still_true(told.alert, now=now):
+                    self._put(told._replace(state="in message", attempted=True, sent_at=now))
+                else:
+                    self._cancel(told.id)
+
+    def about(self, kept: KeptClock) -> list[SaidAlert]:
+        """What was said about a clock and those whose place it took, oldest first."""
+        ids = {kept.id, *kept.inherits}
+        return [told for told in self.said if told.alert.clock_id in ids]
+
+    def inherited(self) -> set[int]:
+        """Clocks whose place another took."""
+        return {earlier for kept in self.kept.values() for earlier in kept.inherits}
+
+    def _still_true(self, alert: Alert, *, now: Instant) -> bool:
+        if alert.kind is AlertKind.WITHDRAWAL:
+            return True
+        own = self.kept[alert.clock_id]
+        standing: Sequence[KeptClock] = [own]
+        if own.clock.superseded_at is not None:
+            heirs = [kept for kept in self.kept.values() if own.id in kept.inherits]
+            standing = [kept for kept in heirs if kept.clock.superseded_at is None] or [own]
+        return any(
+            verdict(kept.clock, now=now) not in CLOSED and kept.clock.regraded_at is None
+            for kept in standing
+        )
+
+    def _say(self, alert: Alert) -> None:
+        key = alert[:5]
+        assert all(told.alert[:5] != key for told in self.said), f"{key} was decided before"
+        state = "pending" if alert.recipient else "cancelled"
+        number = len(self.said) + 1
+        self.said.append(SaidAlert(number, alert, state, attempted=False, sent_at=None))
+
+    def _cancel(self, number: int) -> None:
+        told = self.said[number - 1]
+        if not told.attempted:
+            self._put(told._replace(state="cancelled"))
+
+    def _put(self, told: SaidAlert) -> None:
+        self.said[told.id - 1] = told
