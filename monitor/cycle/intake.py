@@ -276,6 +276,7 @@ def _store_batch(
             monitor.rulebook,
             tolerances=intakes.tolerances(connection),
             now=now,
+            whole=appended.whole,
         )
         intakes.add_progress(
             connection,
@@ -376,6 +377,7 @@ def retry_quarantine(monitor: Monitor, *, now: Instant) -> tuple[int, int]:
 def undo_intake(monitor: Monitor, intake_id: int, *, actor: str, now: Instant) -> int:
     """Make unknown again what one intake brought; returns how many cases that changes."""
     with writing(monitor.engine) as connection:
+        intakes.lock_cases_of(connection, intake_id)
         number = actions.record_action(
             connection, kind="undo intake", target=str(intake_id), actor=actor, now=now
         )

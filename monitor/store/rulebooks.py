@@ -50,19 +50,28 @@ def with_accepted_versions(connection: Connection, documents: Documents) -> Docu
 
 
 def refusals(connection: Connection, documents: Documents) -> list[Fault]:
-    """Rules that measure differently under a version number that was accepted already."""
+    """Rules that were accepted and are gone, or measure differently under the same version."""
     accepted = {
         (rule, version): digest
         for rule, version, digest in connection.execute(
             select(rule_version.c.rule, rule_version.c.version, rule_version.c.measuring_digest)
         )
     }
-    faults = []
+    present = {rule.id for rule in documents.rules}
+    faults = [_gone(rule) for rule in sorted({rule for rule, _ in accepted} - present)]
     for rule in documents.rules:
         before = accepted.get((rule.id, rule.version))
         if before is not None and before != (digest := measuring_digest(rule)):
             faults.append(_changed_without_version(rule, before, digest))
     return faults
+
+
+def _gone(rule: str) -> Fault:
+    return Fault(
+        file=f"{rule}.yaml",
+        expected="this rule was accepted and its clocks run, and its file is gone",
+        mend="put it back, and retire it by setting effective.to to its last day",
+    )
 
 
 def _changed_without_version(rule: Rule, before: str, digest: str) -> Fault:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.clocks.agenda import after_hold, agenda
-from monitor.clocks.verdicts import verdict
+from monitor.clocks.verdicts import is_closed, verdict
 from monitor.escalate.decide import (
+    CLOSED,
     IN_TIME_OR_NOT_OWED,
     NOT_YET_DUE,
     FeedHeard,
@@ -355,7 +356,7 @@ def test_whatever_happens_every_step_is_decided_once_and_every_falsehood_taken_b
 def _passes(desk: Desk, events: list[Event], held_until: Instant) -> Any:
     """Every instant at which something is learnt or happens by itself, as it comes up."""
     facts = sorted({held_until, *(e.received_at for e in events)})
-    now = T0
+    now = T0 - 1
     while now < END:
         ahead = [at for at in facts if at > now]
         by_itself = desk.next_action_at()
@@ -368,7 +369,9 @@ def _passes(desk: Desk, events: list[Event], held_until: Instant) -> Any:
 
 def _nothing_is_left_to_decide(desk: Desk, *, now: Instant) -> None:
     for kept in desk.kept.values():
-        assert desk.decision(kept, now=now).alerts == ()
+        ends_ahead = is_closed(kept.clock) and verdict(kept.clock, now=now) not in CLOSED
+        if not ends_ahead:  # a stop that lies ahead is a stop; the clock is not looked at again
+            assert desk.decision(kept, now=now).alerts == ()
 
 
 def _nobody_holds_a_false_alert(desk: Desk, *, now: Instant) -> None:
