@@ -414,12 +414,18 @@ def _say_hello(folder: Path, now: Instant) -> None:
 def _say_mail(mail: EmailMessage, now: Instant, to: str) -> None:
     """A line: when, to whom, and the subject without its marking and without that time again."""
     subject = re.sub(r" at \d\d:\d\d( [A-Z]{3})?\b", "", str(mail["Subject"]).partition(" | ")[2])
-    mailbox = _cut(to.partition("@")[0], 20)
-    click.echo(_cut(f"{local(now, LONDON):%H:%M}  {mailbox:<20}  {subject}", WIDTH))
+    line = f"{local(now, LONDON):%H:%M}  {_cut(to.partition('@')[0], 20):<20}  "
+    click.echo(line + _cut_within(subject, WIDTH - len(line)))
 
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _cut_within(subject: str, width: int) -> str:
+    """Cut before the last part, which is the reference."""
+    said, bar, last = subject.rpartition(" | ")
+    return _cut(said, width - len(bar + last)) + bar + last
 
 
 def _say_real_time(folder: Path, now: Instant) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 import monitor
 from monitor import installation
+from monitor.data import data_folder
 from monitor.installation import AlreadyThere, install
 from monitor.settings import read_settings
 from monitor.wiring import check_everything
@@ -80,7 +81,7 @@ def test_copies_can_be_edited_where_the_package_is_read_only(
     """A package's files may belong to root, without a write bit: the copies are their owner's."""
     shipped = tmp_path / "shipped"
     for name in installation.COPIED:
-        installation._copy(installation.data_folder(name), shipped / name)
+        installation._copy(data_folder(name), shipped / name)
     for path in shipped.rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
     monkeypatch.setattr(installation, "data_folder", lambda name: shipped / name)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from monitor.clocks.agenda import Step, after_hold, agenda, next_step_at
-from monitor.clocks.verdicts import verdict
+from monitor.clocks.verdicts import is_closed, verdict
 from monitor.escalate.roster import Nobody, Reached, Roster, WaitUntil, Whereabouts
 from monitor.model import (
     HOUR,
@@ -124,6 +124,8 @@ def decide(
         return _closed(kept, said, false, says, now=now)
     if kept.clock.regraded_at is not None:
         return Decision(clock=_resting(kept), why="the case has left the rule")
+    if is_closed(kept.clock):
+        return Decision(clock=_until_its_end(kept, now=now), why="its end lies ahead")
     decided = agenda(kept.clock, duty)[: kept.steps_done]
     if says in NOT_YET_DUE and _any_above(decided):
         return Decision(
@@ -215,6 +217,14 @@ def _withdrawals(
 def _next_episode(kept: KeptClock, duty: Duty) -> KeptClock:
     fresh = replace(kept, episode=kept.episode + 1, steps_done=0, waits_for="")
     return replace(fresh, next_action_at=next_step_at(fresh.clock, agenda(fresh.clock, duty), 0))
+
+
+def _until_its_end(kept: KeptClock, *, now: Instant) -> KeptClock:
+    """A clock that a fact ends of which the latest reading lies ahead: it is looked at then."""
+    clock = kept.clock
+    ends = (clock.stopped_at, clock.exempt_at, clock.void_at, clock.superseded_at)
+    ahead = min(at for at in ends if at is not None and at > now)
+    return replace(_resting(kept), next_action_at=ahead)
 
 
 def _resting(kept: KeptClock) -> KeptClock:

@@ -188,6 +188,8 @@ def _stored_versions(
     An identity made of content names its case, so it is there or nowhere; one that the source gave
     may have been told under another reference.
     """
+    if not told:  # a batch of rows that were all set aside
+        return {}
     feed = told[0].event.feed
     versions: dict[bytes, Stored] = {}
     for case_id, events in histories.items():

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from monitor.clocks.agenda import after_hold, agenda
 from monitor.clocks.verdicts import is_closed, verdict
 from monitor.escalate.decide import (
-    CLOSED,
     IN_TIME_OR_NOT_OWED,
     NOT_YET_DUE,
     FeedHeard,
@@ -369,9 +368,7 @@ def _passes(desk: Desk, events: list[Event], held_until: Instant) -> Any:
 
 def _nothing_is_left_to_decide(desk: Desk, *, now: Instant) -> None:
     for kept in desk.kept.values():
-        ends_ahead = is_closed(kept.clock) and verdict(kept.clock, now=now) not in CLOSED
-        if not ends_ahead:  # a stop that lies ahead is a stop; the clock is not looked at again
-            assert desk.decision(kept, now=now).alerts == ()
+        assert desk.decision(kept, now=now).alerts == ()
 
 
 def _nobody_holds_a_false_alert(desk: Desk, *, now: Instant) -> None:
@@ -383,7 +380,8 @@ def _nobody_holds_a_false_alert(desk: Desk, *, now: Instant) -> None:
 
 def _nobody_lacks_an_alert(desk: Desk, *, now: Instant) -> None:
     for kept in desk.kept.values():
-        if verdict(kept.clock, now=now) is not Verdict.OVERDUE or kept.clock.regraded_at:
+        is_told = not is_closed(kept.clock) and kept.clock.regraded_at is None
+        if verdict(kept.clock, now=now) is not Verdict.OVERDUE or not is_told:
             continue
         about = desk.about(kept)
         holding = {told.alert.recipient for told in told_as_overdue(about)}
