@@ -16,11 +16,9 @@ from tests.postgres import NoPostgres, PostgresServer, postgres_folder, running_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A developer's own installation must not leak into a test. These two are for the tests themselves.
-_FOR_TESTS = {"MONITOR_PG_BIN", "MONITOR_REAL_LOGS"}
+# A developer's own installation must not leak into a test.
 for _name in [name for name in os.environ if name.startswith("MONITOR_")]:
-    if _name not in _FOR_TESTS:
-        del os.environ[_name]
+    del os.environ[_name]
 
 # No deadline: a busy machine is no fault. HYPOTHESIS_PROFILE=campaign looks much longer.
 _PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
@@ -99,9 +97,9 @@ def fresh_postgres(postgres_server: PostgresServer, postgres_template: str) -> I
 @pytest.fixture(scope="session")
 def real_logs() -> Path:
     """The folder of real event logs; skipped where there is none."""
-    named = os.environ.get("MONITOR_REAL_LOGS")
+    named = os.environ.get("TIMELINESS_REAL_LOGS")
     if not named:
-        pytest.skip("MONITOR_REAL_LOGS names no folder of real event logs")
+        pytest.skip("TIMELINESS_REAL_LOGS names no folder of real event logs")
     return Path(named)
 
 

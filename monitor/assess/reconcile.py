@@ -136,7 +136,9 @@ def _new(
         inherits=_inherited((), predecessors),
         steps_done=steps_done,
         episode=max(old.episode for old in predecessors),
-        next_action_at=now if steps_done else _next_action_at(clock, 0, rulebook),
+        next_action_at=(
+            now if any(map(_was_told_of, predecessors)) else _next_action_at(clock, 0, rulebook)
+        ),
     )
 
 
@@ -146,7 +148,7 @@ def _changed(
     old, merged = _with_merged(old, left)
     if clock == old.clock and not merged:
         return retimed(old, rulebook)
-    at = now if old.steps_done else _next_action_at(clock, 0, rulebook)
+    at = now if _was_told_of(old) else _next_action_at(clock, 0, rulebook)
     return replace(old, clock=clock, next_action_at=at, waits_for="")
 
 
@@ -174,7 +176,12 @@ def _with_merged(old: KeptClock, left: Iterable[KeptClock]) -> tuple[KeptClock, 
 def _given_way(old: KeptClock, *, now: Instant) -> KeptClock:
     """A clock in whose place another stands, or none: the sweep takes back what was said of it."""
     clock = old.clock._replace(superseded_at=now)
-    return replace(old, clock=clock, next_action_at=now if old.steps_done else None, waits_for="")
+    return replace(old, clock=clock, next_action_at=now if _was_told_of(old) else None, waits_for="")
+
+
+def _was_told_of(kept: KeptClock) -> bool:
+    """Whether something may have been said of a clock, in this episode or one before."""
+    return kept.steps_done > 0 or kept.episode > 1
 
 
 def _inherited(already: Iterable[int], predecessors: Iterable[KeptClock]) -> tuple[int, ...]:

@@ -7,7 +7,8 @@ A clock's decision, in this order:
 1. a clock that is closed, or has left its rule, says nothing more; what was said of it as overdue
    and was not true is withdrawn, from everybody who was told;
 2. so is what was said of a clock that turns out not to be due yet, and a new episode begins;
-3. a warning that lies ahead again begins a new episode;
+3. a warning that lies ahead again begins a new episode, and so does an alert that dropped out
+   because the clock was put right, where it was not;
 4. steps whose time has come are told: each person once, at the highest of those that person holds;
 5. the first step above due waits for the feeds that would show a stop, as long as they may be late;
 6. a claim that was not confirmed in time is told to all from whom the alert was withdrawn.
@@ -133,7 +134,7 @@ def decide(
             alerts=tuple(_withdrawals(kept, told_as_overdue(said), says, now=now)),
             why="its time moved ahead",
         )
-    if _warns_again(decided, now=now):
+    if _warns_again(decided, now=now) or _was_cancelled(kept, said, AlertKind.OVERDUE):
         kept = replace(kept, episode=kept.episode + 1, steps_done=0)
     return _tell(kept, duty, said, circumstances)
 
@@ -176,18 +177,19 @@ def _closed(
     """
     alerts = tuple(_withdrawals(kept, false, says, now=now))
     rested = _resting(kept)
-    if alerts or _was_cancelled(kept, said):
+    if alerts or _was_cancelled(kept, said, AlertKind.WARNING, AlertKind.OVERDUE):
         rested = replace(rested, episode=kept.episode + 1, steps_done=0)
     if kept.clock.confirm_by is not None and says is Verdict.MET:
         rested = replace(rested, next_action_at=kept.clock.confirm_by + 1)
     return Decision(clock=rested, alerts=alerts, why=f"it is {says}")
 
 
-def _was_cancelled(kept: KeptClock, said: Sequence[SaidAlert]) -> bool:
+def _was_cancelled(kept: KeptClock, said: Sequence[SaidAlert], *kinds: AlertKind) -> bool:
     """Whether something decided in this episode was never sent to the person it was for."""
     return any(
-        told.state == "cancelled" and told.alert.recipient and told.alert.episode == kept.episode
+        told.state == "cancelled" and told.alert.recipient and told.alert.kind in kinds
         for told in said
+        if told.alert.episode == kept.episode
     )
 
 

@@ -33,5 +33,5 @@ def test_loopback_is_open() -> None:
 def test_no_setting_of_the_desk_leaks_in(bare_environment: dict[str, str]) -> None:
     """Only the two names that are meant for tests may stay, and no command of ours sees those."""
     ours = {name for name in os.environ if name.startswith("MONITOR_")}
-    assert ours <= {"MONITOR_PG_BIN", "MONITOR_REAL_LOGS"}
+    assert ours <= {"TIMELINESS_PG_BIN", "TIMELINESS_REAL_LOGS"}
     assert not [name for name in bare_environment if name.startswith("MONITOR_")]

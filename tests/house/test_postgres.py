@@ -75,6 +75,6 @@ def test_without_binaries_it_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder without a server is named wrongly; nothing else is tried behind one's back."""
-    monkeypatch.setenv("MONITOR_PG_BIN", str(tmp_path))
+    monkeypatch.setenv("TIMELINESS_PG_BIN", str(tmp_path))
     with pytest.raises(postgres.NoPostgres, match="make setup"):
         postgres.binaries()
