@@ -311,7 +311,8 @@ def ingest(config: Path, path: Path, feed: str) -> None:
             f"{_counted(taken.rows, 'row')}: {taken.events_new} new,"
             f" {taken.events_known} known already, {taken.events_amended} amended,"
             f" {taken.events_conflicting} conflicting;"
-            f" {_counted(taken.rows_set_aside, 'row')} set aside"
+            f" {_counted(taken.rows_set_aside, 'row')} set aside,"
+            f" {taken.rows_without_event} without an event"
         )
     troubled = taken.state in {"set aside", "left"} or taken.rows_set_aside
     sys.exit(NEEDS_A_PERSON if troubled else DONE)
@@ -522,8 +523,11 @@ def intake_list(config: Path) -> None:
             f"    {_counted(row['rows_read'], 'row')}: {row['events_new']} new,"
             f" {row['events_known']} known already, {row['events_amended']} amended,"
             f" {row['events_conflicting']} conflicting;"
-            f" {_counted(row['rows_set_aside'], 'row')} set aside"
+            f" {_counted(row['rows_set_aside'], 'row')} set aside,"
+            f" {row['rows_without_event']} without an event"
         )
+        if row["why"]:
+            click.echo(f"    {row['why']}")
     if not rows:
         click.echo("No file was taken in.")
 
@@ -543,6 +547,8 @@ def intake_undo(config: Path, number: int) -> None:
             known = intake_by_id(connection, number)
         if known is None:
             _refuse(f"there is no intake {number}: monitor intake list")
+        if known["state"] == "undone":
+            _refuse(f"intake {number} is undone already")
         changed = undo_intake(monitor, number, actor=_actor(), now=now)
     click.echo(f"intake {number} is undone; {_counted(changed, 'case')} changed")
 

@@ -7,7 +7,7 @@ file at once. Real parts are chosen here and nowhere else. It decides nothing ab
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -143,11 +143,30 @@ def check_everything(settings: Settings) -> list[Fault]:
         rulebook = build_rulebook(documents)
         files = _or_faults(lambda: read_files(settings, rulebook), faults)
         faults += _unknown_calendar(settings, rulebook)
+        faults += _unknown_stop_feeds(rulebook, files.feeds if files else None)
         faults += _out_of_bounds(settings, files.roster if files else None)
     _or_faults(lambda: _child_secret(settings), faults)
     _or_faults(lambda: _check_post(settings), faults)
     _or_faults(lambda: _check_database(settings, documents), faults)
     return faults
+
+
+def _unknown_stop_feeds(rulebook: Rulebook, feeds: Mapping[str, Feed] | None) -> list[Fault]:
+    """Rules whose stops are to come from feeds that are not there."""
+    if feeds is None:
+        return []
+    known = ", ".join(sorted(feeds)) or "none is configured"
+    return [
+        Fault(
+            file=f"{rule.id}.yaml",
+            field="stop_feeds",
+            found=repr(name),
+            expected=f"there is no such feed; known: {known}",
+        )
+        for rule in rulebook.documents.rules
+        for name in rule.stop_feeds
+        if name not in feeds
+    ]
 
 
 def _unknown_calendar(settings: Settings, rulebook: Rulebook) -> list[Fault]:

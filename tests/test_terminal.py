@@ -135,6 +135,8 @@ def status(*, faults: tuple[str, ...] = (), notes: tuple[str, ...] = ()) -> Stat
                 ),
             ),
             rows_set_aside=2,
+            files_refused=0,
+            files_passed_over=(),
             cases_to_assess=0,
             messages={"sent": 3, "retrying": 0},
             mail_held=False,

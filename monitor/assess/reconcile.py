@@ -176,7 +176,8 @@ def _with_merged(old: KeptClock, left: Iterable[KeptClock]) -> tuple[KeptClock, 
 def _given_way(old: KeptClock, *, now: Instant) -> KeptClock:
     """A clock in whose place another stands, or none: the sweep takes back what was said of it."""
     clock = old.clock._replace(superseded_at=now)
-    return replace(old, clock=clock, next_action_at=now if _was_told_of(old) else None, waits_for="")
+    at = now if _was_told_of(old) else None
+    return replace(old, clock=clock, next_action_at=at, waits_for="")
 
 
 def _was_told_of(kept: KeptClock) -> bool:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -99,7 +100,7 @@ class _Case:
         self.tolerances = tolerances
         self.by_kind: dict[str, list[Fact]] = {}
         self._records: dict[str, _Record] = {}
-        self._children: Mapping[str, Set[str]] | None = None
+        self._children: Mapping[str, AbstractSet[str]] | None = None
         for fact in facts:
             for kind in dict.fromkeys(version.kind for version in fact.versions):
                 self.by_kind.setdefault(kind, []).append(fact)
@@ -295,7 +296,7 @@ class _Case:
         named = self.children_under().get(ending.reference, frozenset())
         return bool(named) and subject.child not in named
 
-    def children_under(self) -> Mapping[str, Set[str]]:
+    def children_under(self) -> Mapping[str, AbstractSet[str]]:
         """Reference → the children that are named under it; empty unless several are one case."""
         if self._children is None:
             named: dict[str, set[str]] = {}

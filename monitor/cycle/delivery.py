@@ -274,9 +274,7 @@ def _record(
             done = replace(done, dead=done.dead + 1)
         else:
             at = now + retry_after(claimed.attempts + 1)
-            outbox.record_retry(
-                connection, claimed, outcome=outcome.reason, next_attempt_at=at
-            )
+            outbox.record_retry(connection, claimed, outcome=outcome.reason, next_attempt_at=at)
             done = replace(done, retried=done.retried + 1)
     log.info("mail_outcome", message=claimed.id, kind=claimed.kind, outcome=type(outcome).__name__)
     return done
@@ -295,9 +293,7 @@ def retry_after(attempts: int) -> Duration:
     return int(wait * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load, keeps no secret
 
 
-def _audit_disclosure(
-    connection: Connection, claimed: outbox.Claimed, *, now: Instant
-) -> None:
+def _audit_disclosure(connection: Connection, claimed: outbox.Claimed, *, now: Instant) -> None:
     actions.write_audit(
         connection,
         operation="disclosure",

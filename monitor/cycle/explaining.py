@@ -1,6 +1,6 @@
 """Explaining a case: its clocks at an instant, with everything that led to them.
 
-What comes in: an installation, a reference and an instant. What goes out: plain values that say which
+What comes in: an installation, a reference and an instant. What goes out: plain values: which
 events counted and which not, each window of time counted or not, and what was said to whom.
 """
 

@@ -1,8 +1,8 @@
 """Files in: what waits in the drop folders is read, stored and assessed, batch by batch.
 
 What comes in: an installation and now. What goes out: stored events, clocks and an account of every
-row. A batch is one transaction: its events, the clocks they lead to and how far the file is read are
-kept together or not at all, so that a file is taken up again where it was left.
+row. A batch is one transaction: its events, the clocks they lead to and how far the file is read
+are kept together or not at all, so that a file is taken up again where it was left.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from monitor.ingest.timetable import trusted_until
 from monitor.logs import get_logger
 from monitor.model import DAY, SECOND, Instant
 from monitor.store import actions, cases, clocks, intakes
-from monitor.store.engine import Connection, reading, writing
+from monitor.store.engine import Connection, OperationalError, reading, writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +58,7 @@ class Taken:
     events_amended: int = 0
     events_conflicting: int = 0
     rows_set_aside: int = 0
+    rows_without_event: int = 0
 
 
 def take_in_waiting(monitor: Monitor, *, now: Instant) -> list[Taken]:
@@ -69,14 +70,36 @@ def take_in_waiting(monitor: Monitor, *, now: Instant) -> list[Taken]:
         except FaultsFound as found:
             log.warning("drop_folder_missing", feed=feed.name, why=str(found))
             continue
-        taken += [take_in_file(monitor, feed, path, now=now) for path in waiting]
+        taken += [_take_in_or_pass_over(monitor, feed, path, now=now) for path in waiting]
     keep_seconds = monitor.settings.intake.keep_done_days * (DAY // SECOND)
     purge_done(_done(monitor), older_than_seconds=keep_seconds, now=now)
     return taken
 
 
+def _take_in_or_pass_over(monitor: Monitor, feed: Feed, path: Path, *, now: Instant) -> Taken:
+    """One file that cannot be taken in for a reason nobody foresaw keeps no other from it.
+
+    It stays where it is and turns its feed red; a fault of the database stops the whole turn.
+    """
+    try:
+        return take_in_file(monitor, feed, path, now=now)
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.exception("file_not_taken_in", feed=feed.name)
+        why = f"it could not be taken in ({type(error).__name__}); the log says where"
+        with writing(monitor.engine) as connection:
+            intakes.set_red(connection, feed.name, f"{path.name}: {why}")
+        return Taken(feed=feed.name, file=path.name, state="left", why=why)
+
+
 def take_in_file(
-    monitor: Monitor, feed: Feed, path: Path, *, now: Instant, progress: Progress | None = None,
+    monitor: Monitor,
+    feed: Feed,
+    path: Path,
+    *,
+    now: Instant,
+    progress: Progress | None = None,
     keep: bool = False,
 ) -> Taken:
     """Take in one file. The same file again changes nothing, but its feed counts as heard.
@@ -138,9 +161,7 @@ def _take_in(
         return _set_aside_whole(monitor, feed, path, intake.id, str(found), now=now)
 
 
-def _unbelievable(
-    monitor: Monitor, feed: Feed, path: Path, mapper: Mapper, *, now: Instant
-) -> str:
+def _unbelievable(monitor: Monitor, feed: Feed, path: Path, mapper: Mapper, *, now: Instant) -> str:
     share = share_of_bad_rows(path, feed, mapper, received_at=now)
     return _too_many_bad(monitor, share)
 
@@ -156,7 +177,13 @@ def _set_aside_whole(
 ) -> Taken:
     with writing(monitor.engine) as connection:
         intakes.finish_intake(
-            connection, intake_id, state="set aside", dropped_columns={}, vanished=0, now=now
+            connection,
+            intake_id,
+            state="set aside",
+            dropped_columns={},
+            vanished=0,
+            now=now,
+            why=why,
         )
         intakes.set_red(connection, feed.name, f"{path.name}: {why}")
     log.error("file_set_aside", feed=feed.name, why=why)
@@ -220,6 +247,7 @@ def _read_on(
         events_amended=counts["events_amended"],
         events_conflicting=counts["events_conflicting"],
         rows_set_aside=counts["rows_set_aside"],
+        rows_without_event=counts["rows_without_event"],
     )
 
 
@@ -310,9 +338,7 @@ def _append(
     )
 
 
-def _cleared(
-    connection: Connection, feed: Feed, batch: Batch, *, now: Instant
-) -> list[cases.Told]:
+def _cleared(connection: Connection, feed: Feed, batch: Batch, *, now: Instant) -> list[cases.Told]:
     """Facts that a snapshot no longer holds take back what an earlier one told."""
     identities = [identity for identity, _ in batch.cleared]
     gone = cases.cleared_events(
@@ -403,5 +429,3 @@ def assess_dirty(monitor: Monitor, *, now: Instant, at_once: int = 500) -> int:
                 now=now,
             )
         folded += len(waiting)
-
-

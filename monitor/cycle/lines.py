@@ -185,10 +185,8 @@ class CaseFile:
         """Which child, where the case has several; a child has no name here."""
         if not kept.clock.key.child:
             return ""
-        children = sorted(
-            {other.clock.key.child for other in self.clocks if other.clock.key.child}
-        )
-        if len(children) < 2:
+        children = sorted({other.clock.key.child for other in self.clocks if other.clock.key.child})
+        if len(children) == 1:
             return ""
         return f"child {children.index(kept.clock.key.child) + 1} of {len(children)}"
 

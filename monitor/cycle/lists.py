@@ -47,11 +47,7 @@ def trusted_until(feeds: Iterable[Mapping[Any, Any]]) -> TrustedUntil:
 
     Feeds without a timetable never fall silent and are left out.
     """
-    return {
-        row["name"]: row["trusted_until"]
-        for row in feeds
-        if row["trusted_until"] is not None
-    }
+    return {row["name"]: row["trusted_until"] for row in feeds if row["trusted_until"] is not None}
 
 
 def says(kept: KeptClock, rulebook: Rulebook, trusted: TrustedUntil, *, at: Instant) -> Verdict:

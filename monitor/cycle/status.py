@@ -1,16 +1,18 @@
 """What an operator and a supervisor should see at once: the service's health, and the caseload.
 
-What comes in: an installation and now. What goes out: plain values, with what needs a person said in
-words. It changes nothing.
+What comes in: an installation and now. What goes out: plain values, with what needs a person said
+in words. It changes nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from monitor.cycle.lists import says, trusted_until
+from monitor.ingest.files import waiting_files
 from monitor.model import MINUTE, Duration, Instant, Verdict
 from monitor.store import actions, alerts, clocks, intakes, outbox
 from monitor.store.engine import reading
@@ -52,6 +54,10 @@ class ServiceStatus:
     feeds: tuple[FeedStatus, ...]
     loops: tuple[LoopStatus, ...]
     rows_set_aside: int
+    files_refused: int
+    """Files that were set aside whole and neither taken in since nor dismissed."""
+    files_passed_over: tuple[str, ...]
+    """Files in drop folders whose names no feed takes."""
     cases_to_assess: int
     messages: dict[str, int]
     mail_held: bool
@@ -117,11 +123,27 @@ def _service(monitor: Monitor, *, now: Instant) -> ServiceStatus:
                 for row in actions.list_turns(connection)
             ),
             rows_set_aside=intakes.count_quarantine(connection),
+            files_refused=intakes.count_refused_files(connection),
+            files_passed_over=tuple(_passed_over(monitor)),
             cases_to_assess=intakes.count_dirty(connection),
             messages=outbox.count_messages(connection),
             mail_held=outbox.mail_is_held(connection),
             next_action_at=clocks.next_action_at(connection),
         )
+
+
+def _passed_over(monitor: Monitor) -> Iterator[str]:
+    """Files with their final names that lie in a drop folder and fit no feed's pattern."""
+    by_folder: dict[str, list[str]] = {}
+    for feed in monitor.feeds.values():
+        by_folder.setdefault(feed.folder, []).extend(feed.patterns)
+    for folder, patterns in by_folder.items():
+        place = monitor.settings.path(folder)
+        if place.is_dir():
+            taken = set(waiting_files(place, patterns))
+            yield from (
+                f"{folder}/{path.name}" for path in waiting_files(place, ["*"]) if path not in taken
+            )
 
 
 def _caseload(monitor: Monitor, *, now: Instant) -> CaseloadStatus:
@@ -147,9 +169,7 @@ def _caseload(monitor: Monitor, *, now: Instant) -> CaseloadStatus:
 def _service_faults(monitor: Monitor, service: ServiceStatus, *, now: Instant) -> list[str]:
     faults = []
     if monitor.rulebook_fault:
-        faults.append(
-            "the rules folder is refused and the last accepted rules run: monitor check"
-        )
+        faults.append("the rules folder is refused and the last accepted rules run: monitor check")
     faults += [f"feed {feed.name} is red: {feed.red}" for feed in service.feeds if feed.red]
     faults += [f"feed {feed.name} is silent" for feed in service.feeds if feed.silent]
     faults += [
@@ -164,6 +184,14 @@ def _service_faults(monitor: Monitor, service: ServiceStatus, *, now: Instant) -
     ]
     if service.rows_set_aside:
         faults.append(f"{service.rows_set_aside} rows are set aside: monitor quarantine list")
+    if service.files_refused:
+        faults.append(
+            f"{service.files_refused} files were set aside whole: see monitor intake list;"
+            " drop them mended, or dismiss one by monitor intake undo"
+        )
+    faults += [
+        f"{name} fits no feed's pattern and is not read" for name in service.files_passed_over
+    ]
     if dead := service.messages.get("dead", 0):
         faults.append(f"{dead} mails could not be sent and will not be tried again")
     if retrying := service.messages.get("retrying", 0):
@@ -195,5 +223,3 @@ def _caseload_notes(caseload: CaseloadStatus) -> list[str]:
     if caseload.nobody_to_tell:
         notes.append(f"{caseload.nobody_to_tell} alerts found nobody to be told to")
     return notes
-
-

@@ -60,9 +60,7 @@ def _circumstances(monitor: Monitor, connection: Connection, *, now: Instant) ->
     return Circumstances(rulebook=monitor.rulebook, roster=monitor.roster, feeds=feeds, now=now)
 
 
-def _decide_all(
-    connection: Connection, due: list[KeptClock], circumstances: Circumstances
-) -> int:
+def _decide_all(connection: Connection, due: list[KeptClock], circumstances: Circumstances) -> int:
     """Read, decide, write. What nobody was told yet is cancelled before it is decided who was."""
     now = circumstances.now
     succeeded = _with_successors(connection, due)
@@ -90,9 +88,7 @@ def _decide_all(
     return queued
 
 
-def _said_about(
-    connection: Connection, due: Iterable[KeptClock]
-) -> dict[int, list[SaidAlert]]:
+def _said_about(connection: Connection, due: Iterable[KeptClock]) -> dict[int, list[SaidAlert]]:
     """Clock → what was said about it and about those whose place it took, oldest first."""
     due = list(due)
     ids = {kept.id for kept in due} | {earlier for kept in due for earlier in kept.inherits}

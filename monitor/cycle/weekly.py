@@ -262,5 +262,3 @@ def _feeds(connection: Connection, *, since: Instant, until: Instant) -> tuple[F
         for row in intakes.list_gaps(connection, since=since, until=until)
     ]
     return feed_hours(states, silences, since=since, until=until)
-
-

@@ -239,8 +239,7 @@ def _resting(kept: KeptClock) -> KeptClock:
 def _warns_again(decided: Sequence[Step], *, now: Instant) -> bool:
     """Whether a warning was decided whose instant lies ahead again."""
     return any(
-        step.kind is AlertKind.WARNING and step.at is not None and step.at > now
-        for step in decided
+        step.kind is AlertKind.WARNING and step.at is not None and step.at > now for step in decided
     )
 
 
@@ -305,9 +304,7 @@ def _claim_lapsed(kept: KeptClock, *, now: Instant) -> bool:
     return kept.clock.confirm_by is not None and now > kept.clock.confirm_by
 
 
-def _steps_due(
-    kept: KeptClock, steps: Sequence[Step], *, now: Instant
-) -> list[tuple[int, Step]]:
+def _steps_due(kept: KeptClock, steps: Sequence[Step], *, now: Instant) -> list[tuple[int, Step]]:
     """(place, step) of what has come due and was not decided."""
     return [
         (position, step)
@@ -486,14 +483,10 @@ def _lag(duty: Duty, circumstances: Circumstances) -> Duration:
     return max((feed.lag for feed in heard if feed is not None), default=0)
 
 
-def _only_highest(
-    alerts: Mapping[str, Alert], kept: KeptClock, *, now: Instant
-) -> list[Alert]:
+def _only_highest(alerts: Mapping[str, Alert], kept: KeptClock, *, now: Instant) -> list[Alert]:
     """A person who is told that it is overdue need not be warned as well."""
     overdue = kept.clock.due_at is not None and now > kept.clock.due_at
-    return [
-        alert for alert in alerts.values() if not (overdue and alert.kind is AlertKind.WARNING)
-    ]
+    return [alert for alert in alerts.values() if not (overdue and alert.kind is AlertKind.WARNING)]
 
 
 __all__ = [

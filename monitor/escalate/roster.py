@@ -151,9 +151,7 @@ class Roster:
         if known.cover is None:
             return Nobody(f"nobody holds the role {known.title} here")
         reason = why or f"nobody holds the role {known.title} here"
-        return self._reach(
-            known.cover, place, at=at, wakes=wakes, why=reason, tried=tried | {role}
-        )
+        return self._reach(known.cover, place, at=at, wakes=wakes, why=reason, tried=tried | {role})
 
     def _is_on_duty(self, role: Role, at: Instant) -> bool:
         if not role.hours:

@@ -133,13 +133,18 @@ def finish_intake(
     dropped_columns: Mapping[str, int],
     vanished: int,
     now: Instant,
+    why: str = "",
 ) -> None:
-    """Close an intake: `done`, or `set aside` where the file cannot be believed."""
+    """Close an intake: `done`, or `set aside` where the file cannot be believed, and why."""
     connection.execute(
         update(intake)
         .where(intake.c.id == intake_id)
         .values(
-            state=state, dropped_columns=dict(dropped_columns), vanished=vanished, finished_at=now
+            state=state,
+            dropped_columns=dict(dropped_columns),
+            vanished=vanished,
+            finished_at=now,
+            why=why,
         )
     )
 
@@ -282,8 +287,10 @@ def heard(
 
 
 def expect(connection: Connection, name: str, *, trusted_until: Instant) -> None:
-    """A feed that was never heard is silent from an instant on; one that was heard, or is expected
-    already, is left as it is."""
+    """A feed that was never heard is silent from an instant on.
+
+    One that was heard, or is expected already, is left as it is.
+    """
     is_new = feed.c.last_heard_at.is_(None) & feed.c.trusted_until.is_(None)
     asked = update(feed).where(feed.c.name == name, is_new)
     connection.execute(asked.values(trusted_until=trusted_until))
@@ -318,6 +325,12 @@ def tolerances(connection: Connection) -> dict[str, Duration]:
     """Feed → how much earlier than its start a stop may be."""
     rows = connection.execute(select(feed.c.name, feed.c.tolerance))
     return {name: tolerance for name, tolerance in rows}  # noqa: C416 - rows are no pairs to dict()
+
+
+def count_refused_files(connection: Connection) -> int:
+    """How many files were set aside whole and neither taken in since nor dismissed."""
+    asked = select(func.count()).select_from(intake).where(intake.c.state == "set aside")
+    return connection.scalar(asked) or 0
 
 
 def count_dirty(connection: Connection) -> int:

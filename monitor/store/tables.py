@@ -177,6 +177,7 @@ intake = Table(
     _count("events_conflicting"),
     Column("dropped_columns", JSON, nullable=False),
     _count("vanished"),
+    _words("why"),
     UniqueConstraint("feed", "file_digest"),
     CheckConstraint("state IN ('reading', 'done', 'set aside', 'undone')", name="state"),
 )

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from monitor.assess.reconcile import reconcile
 from monitor.clocks.fold import fold
 from monitor.clocks.verdicts import verdict
-from monitor.escalate.decide import CLOSED, Circumstances, Decision, FeedHeard, decide, unsaid
+from monitor.escalate.decide import (
+    CLOSED,
+    Circumstances,
+    Decision,
+    FeedHeard,
+    decide,
+    told_as_overdue,
+    unsaid,
+)
 from monitor.escalate.roster import Roster, RosterFile
 from monitor.model import Alert, AlertKind, Event, Instant, KeptClock, SaidAlert
 from monitor.rulebook.book import Rulebook
@@ -44,13 +52,13 @@ class Desk:
     feeds: dict[str, FeedHeard] = field(default_factory=dict)
     kept: dict[int, KeptClock] = field(default_factory=dict)
     said: list[SaidAlert] = field(default_factory=list)
+    spoke_of: dict[int, set[int]] = field(default_factory=dict)
+    """Alert → the clocks of which the mail that carried it spoke."""
 
     def learn(self, events: Iterable[Event], *, now: Instant) -> None:
         """Fold what is known and keep the clocks, as the assess stage does."""
         folded = fold(events, self.rulebook, tolerances=TOLERANCES)
-        changes = reconcile(
-            self.kept.values(), {1: folded}, self.rulebook, groups=(), now=now
-        )
+        changes = reconcile(self.kept.values(), {1: folded}, self.rulebook, groups=(), now=now)
         for changed in changes.updated:
             self.kept[changed.id] = replace(changed, revision=changed.revision + 1)
         for new in changes.new:
@@ -103,7 +111,8 @@ class Desk:
         """Send what waits and is still true; the rest drops out, as when a mail is written."""
         for told in list(self.said):
             if told.state == "pending":
-                if self._still_true(told.alert, now=now):
+                self.spoke_of[told.id] = self._still_true(told.alert, now=now)
+                if self.spoke_of[told.id]:
                     self._put(told._replace(state="in message", attempted=True, sent_at=now))
                 else:
                     self._cancel(told.id)
@@ -117,18 +126,25 @@ class Desk:
         """Clocks whose place another took."""
         return {earlier for kept in self.kept.values() for earlier in kept.inherits}
 
-    def _still_true(self, alert: Alert, *, now: Instant) -> bool:
-        if alert.kind is AlertKind.WITHDRAWAL:
-            return True
+    def standing(self, kept: KeptClock) -> list[SaidAlert]:
+        """Alerts that said a clock is overdue, or said so of those before it, and that stand."""
+        family = {kept.id, *kept.inherits}
+        return [one for one in told_as_overdue(self.about(kept)) if self.spoke_of[one.id] & family]
+
+    def _still_true(self, alert: Alert, *, now: Instant) -> set[int]:
+        """Of which clocks a mail that is written now speaks because of an alert."""
         own = self.kept[alert.clock_id]
-        standing: Sequence[KeptClock] = [own]
+        if alert.kind is AlertKind.WITHDRAWAL:
+            return {own.id}
+        speaking: Sequence[KeptClock] = [own]
         if own.clock.superseded_at is not None:
             heirs = [kept for kept in self.kept.values() if own.id in kept.inherits]
-            standing = [kept for kept in heirs if kept.clock.superseded_at is None] or [own]
-        return any(
-            verdict(kept.clock, now=now) not in CLOSED and kept.clock.regraded_at is None
-            for kept in standing
-        )
+            speaking = [kept for kept in heirs if kept.clock.superseded_at is None] or [own]
+        return {
+            kept.id
+            for kept in speaking
+            if verdict(kept.clock, now=now) not in CLOSED and kept.clock.regraded_at is None
+        }
 
     def _say(self, alert: Alert) -> None:
         key = alert[:5]

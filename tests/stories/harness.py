@@ -1,7 +1,7 @@
 """Whole journeys that read like the requirement: files in, mails out, over the real stages.
 
-What comes in: what happens in a force, at local times in words. What goes out: mails, taken by a real
-mail server on loopback, that a story expects one by one. Whatever nobody expected fails the story
+What comes in: what happens in a force, at local times in words. What goes out: mails, taken by a
+real mail server on loopback, that a story expects one by one. Whatever nobody expected fails the story
 when it is closed. Only time is made up: it walks from one instant at which anything can happen by
 itself to the next, as the daemon would be woken.
 
@@ -268,7 +268,9 @@ class Story:
         """Two references turn out to be one case."""
         self._stage(reference, "LINKED", at, {"LINKED_TO": other, "known": known})
 
-    def corrected(self, reference: str = "", *, child: str = "1", known: str = "", **columns: str) -> None:
+    def corrected(
+        self, reference: str = "", *, child: str = "1", known: str = "", **columns: str
+    ) -> None:
         """Somebody writes other things into the occurrence record."""
         self._notice(reference or self.reference, child, known, columns)
 
@@ -511,7 +513,7 @@ class Story:
         """How the mail server behaves from now on."""
         self._inbox.is_down, self._inbox.loses_its_answer = is_down, loses_its_answer
 
-    def set(self, section: str, **values: Any) -> None:
+    def decide(self, section: str, **values: Any) -> None:
         """Change settings of one section, as a restart with another file would."""
         settings = self.monitor.settings
         changed = getattr(settings, section).model_copy(update=values)
@@ -582,9 +584,7 @@ class Story:
         rows = clock_rows(self.monitor, as_of=self.now, reference=named)
         return ", ".join(
             sorted(
-                str(row.verdict)
-                for row in rows
-                if row.rule == rule and row.verdict != "superseded"
+                str(row.verdict) for row in rows if row.rule == rule and row.verdict != "superseded"
             )
         )
 
@@ -733,7 +733,7 @@ def _says(mail: Arrived, phrases: str | Iterable[str]) -> bool:
 
 
 def _instant(text: str, *, after: Instant | None = None, before: Instant | None = None) -> Instant:
-    """The instant of a local time in words: the first from `after` on, or the last up to `before`."""
+    """The instant of a local time in words: the first from `after` on, or last up to `before`."""
     read = _WHEN.fullmatch(text)
     assert read is not None, f"{text!r} is no time such as 'Mon 8 March 2027 18:47' or '18:47'"
     time = dt.time(int(read["hour"]), int(read["minute"]), int(read["second"] or 0))

@@ -93,7 +93,7 @@ def test_no_council_on_record_is_told_to_the_holder_at_once(begin: Begin) -> Non
 def test_what_was_not_yet_sent_about_an_unknown_council_is_told_of_the_known_one(
     begin: Begin,
 ) -> None:
-    """Mail is held while the council becomes known: the alert is told of the clock that now runs."""
+    """Mail is held while the council becomes known: the alert tells of the clock that runs now."""
     story = begin("Mon 8 March 2027 09:00")
     story.hold_mail()
     story.contact("PPN-2027-004211", category="physical_abuse", council=None)

@@ -15,7 +15,7 @@ DUTY = "significant-harm-council"
 def test_a_contact_that_nobody_shares_climbs_the_ladder_from_its_holder_upward(
     begin: Begin,
 ) -> None:
-    """The holder is warned an hour before due and told at due; then inspector, DI, superintendent."""
+    """The holder is warned an hour before due, told at due; then inspector, DI, superintendent."""
     story = begin("Mon 8 March 2027 18:47")
     story.contact("PPN-2027-004211", category="physical_abuse", risk="high")
     story.advance(to="20:05")
@@ -51,7 +51,7 @@ def test_a_contact_that_nobody_shares_climbs_the_ladder_from_its_holder_upward(
 
 
 def test_whoever_has_the_case_is_told_first_wherever_it_waits(begin: Begin) -> None:
-    """Not submitted: the officer's sergeant. Submitted: the supervising sergeant of the district."""
+    """Not submitted: the officer's sergeant. Submitted: the district's supervising sergeant."""
     story = begin("Mon 8 March 2027 09:00")
     story.contact("PPN-2027-004211", category="sexual_abuse", district="west")
     story.advance(to="12:00")

@@ -33,7 +33,7 @@ def test_a_relay_that_is_down_loses_nothing(begin: Begin) -> None:
 
 
 def test_an_answer_that_is_lost_repeats_the_same_mail(begin: Begin) -> None:
-    """Taken, and the connection broke before it was said: the same bytes under the same id again."""
+    """Taken, and the connection broke before it was said: the same bytes and id once more."""
     story = begin("Mon 8 March 2027 09:00")
     story.contact("PPN-2027-004211", category="physical_abuse")
     story.advance(to="11:00")

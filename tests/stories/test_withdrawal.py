@@ -70,9 +70,7 @@ def test_a_withdrawal_goes_to_the_address_that_was_told_whoever_holds_the_role_n
     story.told("council", "eastshire", occurred="12:30")
     story.advance(to="15:00")
     story.expects_mail_to("submitting officer's sergeant", saying="Alert withdrawn")
-    story.expects_mail_to(
-        "east.duty-inspector@eastshire.police.example", saying="Alert withdrawn"
-    )
+    story.expects_mail_to("east.duty-inspector@eastshire.police.example", saying="Alert withdrawn")
 
 
 def test_a_warning_is_not_withdrawn(begin: Begin) -> None:
@@ -95,7 +93,7 @@ def test_a_late_stop_ends_the_ladder_and_withdraws_nothing(begin: Begin) -> None
 
 
 def test_alerts_that_were_never_attempted_are_cancelled(begin: Begin) -> None:
-    """Mail is held; it proves told in time before anything was sent: no mail, not even to withdraw."""
+    """Mail is held; it proves told in time before anything was sent: no mail at all."""
     story = begin("Mon 8 March 2027 09:00")
     story.hold_mail()
     story.contact("PPN-2027-004211", category="physical_abuse")

@@ -139,6 +139,7 @@ def upgrade() -> None:
         ),
         sa.Column("dropped_columns", sa.JSON(), nullable=False),
         sa.Column("vanished", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("why", sa.Text(), server_default="", nullable=False),
         sa.CheckConstraint(
             "state IN ('reading', 'done', 'set aside', 'undone')", name=op.f("ck_intake_state")
         ),
