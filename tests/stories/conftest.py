@@ -43,7 +43,7 @@ time = "HOME_COUNCIL_SET"
 columns = { organisation = "HOME_COUNCIL_CODE" }
 constants = { partner = "council" }
 """
-"""What a force maps beside the sample: the council where a child lives. (And who may see a case.)"""
+"""What a force maps beside the sample: the council where the child lives."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def database() -> str:
 def begin(
     furnished: Furnished, tmp_path: Path, database: str, request: pytest.FixtureRequest
 ) -> Iterator[Begin]:
-    """Begin a story at a time in words. `rules`: those that alert; `digests`: whether they go out."""
+    """Begin a story at a time in words. `rules`: those that alert; `digests`: whether any go."""
     begun: list[Story] = []
     held = ExitStack()
 

@@ -1,8 +1,8 @@
 """Whole journeys that read like the requirement: files in, mails out, over the real stages.
 
 What comes in: what happens in a force, at local times in words. What goes out: mails, taken by a
-real mail server on loopback, that a story expects one by one. Whatever nobody expected fails the story
-when it is closed. Only time is made up: it walks from one instant at which anything can happen by
+real mail server on loopback, that a story expects one by one. Whatever nobody expected fails the
+story when it is closed. Only time is made up: it walks from one instant at which anything can happen by
 itself to the next, as the daemon would be woken.
 
 Times are of Europe/London: `Mon 8 March 2027 18:47`, `Tue 9 March 02:47`, `Tue 02:47` or `02:47`,
