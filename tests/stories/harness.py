@@ -2,8 +2,8 @@
 
 What comes in: what happens in a force, at local times in words. What goes out: mails, taken by a
 real mail server on loopback, that a story expects one by one. Whatever nobody expected fails the
-story when it is closed. Only time is made up: it walks from one instant at which anything can happen by
-itself to the next, as the daemon would be woken.
+story when it is closed. Only time is made up: it walks from one instant at which anything can
+happen by itself to the next, as the daemon would be woken.
 
 Times are of Europe/London: `Mon 8 March 2027 18:47`, `Tue 9 March 02:47`, `Tue 02:47` or `02:47`,
 read forward from now for what is to come and backward for what has happened. A weekday that is
