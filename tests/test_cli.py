@@ -199,8 +199,10 @@ def test_ingest_accounts_for_every_row(force: Path, tmp_path: Path) -> None:
     first = typed("ingest", path, "--feed", "occurrence").stdout
     assert first.splitlines() == [
         "notices-1.csv: done",
-        "1 row: 2 new, 0 known already, 0 amended, 0 conflicting; 0 rows set aside,"
-        " 0 without an event",
+        (
+            "1 row: 2 new, 0 known already, 0 amended, 0 conflicting; 0 rows set aside,"
+            " 0 without an event"
+        ),
     ]
     assert typed("ingest", path, "--feed", "occurrence").stdout == "notices-1.csv: known already\n"
     assert path.exists()
