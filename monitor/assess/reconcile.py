@@ -102,11 +102,14 @@ def retimed(old: KeptClock, rulebook: Rulebook) -> KeptClock | None:
 
 
 def _predecessors(key: ClockKey, gone: Iterable[KeptClock]) -> list[KeptClock]:
-    """Clocks that gave way to this one.
+    """Clocks that give way to this one now.
 
     The same duty, for an unknown child or organisation, or under a reference that was since linked.
+    One that gave way before did so to others: what was said of it is theirs.
     """
-    return [old for old in gone if _could_become(old.clock.key, key)]
+    return [
+        old for old in gone if old.clock.superseded_at is None and _could_become(old.clock.key, key)
+    ]
 
 
 def _could_become(old: ClockKey, new: ClockKey) -> bool:
@@ -129,13 +132,13 @@ def _new(
     """A clock that stands now; what was said in its place before is looked at at once."""
     if not predecessors:
         return NewClock(case_id, clock, (), 0, 1, _next_action_at(clock, 0, rulebook))
-    steps_done = max(old.steps_done for old in predecessors)
+    episode, steps_done = _furthest(predecessors)
     return NewClock(
         case_id=case_id,
         clock=clock,
         inherits=_inherited((), predecessors),
         steps_done=steps_done,
-        episode=max(old.episode for old in predecessors),
+        episode=episode,
         next_action_at=(
             now if any(map(_was_told_of, predecessors)) else _next_action_at(clock, 0, rulebook)
         ),
@@ -157,20 +160,26 @@ def _with_merged(old: KeptClock, left: Iterable[KeptClock]) -> tuple[KeptClock, 
 
     A clock that had taken this one's place gives it back: its child is unknown again.
     """
-    giving_way = [each for each in left if each.clock.superseded_at is None]
-    predecessors = _predecessors(old.clock.key, giving_way)
+    left = list(left)
+    predecessors = _predecessors(old.clock.key, left)
     predecessors += [
-        each for each in giving_way if old.id in each.inherits and each not in predecessors
+        each
+        for each in left
+        if each.clock.superseded_at is None and old.id in each.inherits and each not in predecessors
     ]
     if not predecessors:
         return old, False
-    merged = replace(
-        old,
-        inherits=_inherited(old.inherits, predecessors),
-        steps_done=max(old.steps_done, *(each.steps_done for each in predecessors)),
-        episode=max(old.episode, *(each.episode for each in predecessors)),
-    )
-    return merged, True
+    episode, steps_done = _furthest([old, *predecessors])
+    inherits = tuple(id_ for id_ in _inherited(old.inherits, predecessors) if id_ != old.id)
+    return replace(old, inherits=inherits, steps_done=steps_done, episode=episode), True
+
+
+def _furthest(told_of: Iterable[KeptClock]) -> tuple[int, int]:
+    """(episode, steps) of the newest telling among clocks that become one.
+
+    What an older telling had decided was taken back or is decided anew: rather twice than never.
+    """
+    return max((each.episode, each.steps_done) for each in told_of)
 
 
 def _given_way(old: KeptClock, *, now: Instant) -> KeptClock:

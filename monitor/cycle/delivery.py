@@ -211,14 +211,16 @@ def _still_true(file: CaseFile, alert: Alert, *, now: Instant) -> list[Saying]:
 def _is_overtaken(file: CaseFile, alert: Alert, kept: KeptClock, *, now: Instant) -> bool:
     """Whether what an alert would say is true no more, though its clock runs on.
 
-    A route was found; or a warning would come after due, where a later step says so. Whoever read
-    "overdue" in a warning would get no withdrawal if that proved false.
+    A route was found; the clock in whose place it stands now is not yet due; or a warning would
+    come after due, where a later step says so. Whoever read "overdue" in a warning would get no
+    withdrawal if that proved false.
     """
     if alert.kind is AlertKind.CANNOT_ROUTE:
         return not kept.clock.cannot_route
     due = kept.clock.due_at
-    if alert.kind is not AlertKind.WARNING or due is None or now <= due:
-        return False
+    is_overdue = due is not None and now > due
+    if alert.kind is AlertKind.OVERDUE or not is_overdue:
+        return alert.kind is AlertKind.OVERDUE and not is_overdue
     return any(step.kind is AlertKind.OVERDUE for step in agenda(kept.clock, file.duty_of(kept)))
 
 

@@ -10,6 +10,7 @@ from monitor.clocks.fold import fold
 from monitor.clocks.verdicts import verdict
 from monitor.escalate.decide import (
     CLOSED,
+    NOT_YET_DUE,
     Circumstances,
     Decision,
     FeedHeard,
@@ -79,12 +80,20 @@ class Desk:
         return min((each for each in at if each is not None), default=None)
 
     def sweep(self, *, now: Instant) -> None:
-        """Decide every clock that is due, in the order in which the sweep stage does."""
-        due = [
-            kept
-            for kept in self.kept.values()
-            if kept.next_action_at is not None and kept.next_action_at <= now
-        ]
+        """Decide every clock that is due until none is, in the order of the sweep stage."""
+        for _ in range(10):
+            due = [
+                kept
+                for kept in self.kept.values()
+                if kept.next_action_at is not None and kept.next_action_at <= now
+            ]
+            if not due:
+                return
+            self._decide_all(due, now=now)
+        message = "the sweep does not come to an end"
+        raise AssertionError(message)
+
+    def _decide_all(self, due: Sequence[KeptClock], *, now: Instant) -> None:
         heirs = self.inherited()
         for kept in due:
             if kept.id not in heirs:
@@ -143,7 +152,9 @@ class Desk:
         return {
             kept.id
             for kept in speaking
-            if verdict(kept.clock, now=now) not in CLOSED and kept.clock.regraded_at is None
+            if (says := verdict(kept.clock, now=now)) not in CLOSED
+            and kept.clock.regraded_at is None
+            and not (alert.kind is AlertKind.OVERDUE and says in NOT_YET_DUE)
         }
 
     def _say(self, alert: Alert) -> None:
