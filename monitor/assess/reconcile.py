@@ -151,8 +151,15 @@ def _changed(
     old, merged = _with_merged(old, left)
     if clock == old.clock and not merged:
         return retimed(old, rulebook)
+    if _stands_again(old, clock) and not merged:
+        old = replace(old, episode=old.episode + 1, steps_done=0)
     at = now if _was_told_of(old) else _next_action_at(clock, 0, rulebook)
     return replace(old, clock=clock, next_action_at=at, waits_for="")
+
+
+def _stands_again(old: KeptClock, clock: Clock) -> bool:
+    """Whether a clock had given way and stands again: what was said of it may be taken back."""
+    return old.clock.superseded_at is not None and clock.superseded_at is None
 
 
 def _with_merged(old: KeptClock, left: Iterable[KeptClock]) -> tuple[KeptClock, bool]:
