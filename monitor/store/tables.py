@@ -178,10 +178,14 @@ intake = Table(
     Column("dropped_columns", JSON, nullable=False),
     _count("vanished"),
     _words("why"),
+    _words("lease_token"),
+    _instant_or_none("lease_until"),
     UniqueConstraint("feed", "file_digest"),
     CheckConstraint("state IN ('reading', 'done', 'set aside', 'undone')", name="state"),
 )
-"""A file taken in. `rows_read` is where reading goes on after an interruption."""
+"""A file taken in. `rows_read` is where reading goes on after an interruption.
+
+One node reads a file: it holds the lease, which runs by the database's time."""
 
 batch = Table(
     "batch",
@@ -322,6 +326,7 @@ clock = Table(
     _instant_or_none("next_action_at"),
     _words("waits_for"),
     UniqueConstraint("case_id", "rule", "child", "organisation", "start"),
+    CheckConstraint("waits_for = '' OR next_action_at IS NOT NULL", name="waiting_has_an_end"),
     Index(
         "ix_clock_next_action_at",
         "next_action_at",
@@ -453,9 +458,84 @@ action = Table(
     _words("reason_code"),
     _instant("from_at"),
     _instant_or_none("until_at"),
+    _words("detail"),
     Index("ix_action_target", "target", "kind"),
 )
-"""What people did: hold and release mail, take, undo an intake, activate rules…"""
+"""What people did: hold and release mail, take, undo an intake, activate rules…
+
+`actor`: the account that typed, or `mail:ROLE` for a reply. `detail`: what its kind needs."""
+
+address_flag = Table(
+    "address_flag",
+    metadata,
+    _id(),
+    Column("address", Text, nullable=False),
+    _words("status"),
+    Column("message_id", BigId, ForeignKey("message.id"), nullable=True),
+    _instant("flagged_at"),
+    _instant_or_none("cleared_at"),
+    Index("ix_address_flag_address", "address"),
+)
+"""An address to which mail bounced for good, until somebody clears it. `status`: the reply code of
+the delivery report, such as 5.1.1."""
+
+mail_in = Table(
+    "mail_in",
+    metadata,
+    _id(),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("message_id", BigId, ForeignKey("message.id"), nullable=True),
+    _words("outcome"),
+    _instant("read_at"),
+    CheckConstraint("kind IN ('bounce', 'reply', 'automatic', 'other')", name="kind"),
+)
+"""A mail that came back to us: which of ours it answers, and what became of it. Nothing of its text
+is kept."""
+
+watch_fault = Table(
+    "watch_fault",
+    metadata,
+    _id(),
+    Column("what", Text, nullable=False),
+    _words("detail"),
+    _instant("since"),
+    _instant_or_none("told_at"),
+    _instant_or_none("ended_at"),
+    UniqueConstraint("what", "since"),
+    Index(
+        "ix_watch_fault_open",
+        "what",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+"""Something that the monitor found wrong with itself, once for each time it begins."""
+
+node = Table(
+    "node",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _instant("started_at"),
+    _instant("seen_at"),
+    Column("rulebook", Text, nullable=False),
+    Column("schema", Text, nullable=False),
+    Column("ahead", BigInteger, nullable=False, server_default=text("0")),
+    _words("holds_back"),
+)
+"""A daemon, as it last told of itself: the rulebook and the schema that it works with, and by how
+much its time is ahead of the database's. `holds_back`: why it does not assess and escalate."""
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("identity", Text, nullable=False),
+    _instant("made_at"),
+    CheckConstraint("id = 1", name="single"),
+)
+"""Which database this is: a copy that is restored elsewhere bears the same name."""
 
 known_number = Table(
     "known_number",
