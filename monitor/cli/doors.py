@@ -1,0 +1,144 @@
+"""What every command needs: its options, an installation that is ready, and how faults are said.
+
+What comes in: arguments. What goes out: an installation, or words on standard error and an exit
+status. It knows no command.
+"""
+
+# ruff: noqa: PLC0415
+# Imports stand inside the commands, so that help is there at once.
+
+from __future__ import annotations
+
+import functools
+import getpass
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from monitor.cycle.parts import Monitor
+    from monitor.model import Instant
+    from monitor.settings import Settings
+
+
+DONE, NEEDS_A_PERSON, WRONG_USE = 0, 1, 2
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_CONFIG = Path("config/monitor.toml")
+
+
+class InstantParam(click.ParamType[int]):
+    """ISO 8601 with offset: `2027-03-09T02:47:00+00:00`."""
+
+    name = "instant"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Instant:
+        """An instant, or a usage error that says the form."""
+        from monitor.worktime.instants import parse_instant
+
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_instant(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+INSTANT = InstantParam()
+
+
+def with_config(command: F) -> F:
+    """Every command takes `--config`, before or after its name."""
+
+    @click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        help="Settings file.  [default: config/monitor.toml]",
+    )
+    @click.pass_context
+    @functools.wraps(command)
+    def wrapped(ctx: click.Context, /, *args: Any, config: Path | None, **named: Any) -> Any:
+        chosen = config or (ctx.find_root().obj or {}).get("config") or DEFAULT_CONFIG
+        return command(*args, config=chosen, **named)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def system_now() -> Instant:
+    """What time it is, in microseconds UTC."""
+    return time.time_ns() // 1000
+
+
+def read_settings_of(config: Path) -> Settings:
+    """The settings of an installation; raises FaultsFound."""
+    from monitor.settings import read_settings
+
+    return read_settings(config)
+
+
+@contextmanager
+def faults_said() -> Iterator[None]:
+    """Faults of files and of the database become words, one a line, and an exit status."""
+    from monitor.deliver.smtp import UnsafeMailServer
+    from monitor.faults import FaultsFound
+    from monitor.store.engine import OperationalError, WrongOwner
+    from monitor.store.schema import SchemaNotCurrent
+
+    try:
+        yield
+    except FaultsFound as found:
+        refuse(*map(str, found.faults))
+    except (SchemaNotCurrent, WrongOwner, UnsafeMailServer) as error:
+        refuse(str(error))
+    except OperationalError as error:
+        why = str(error.orig or error).strip().partition("\n")[0]
+        click.echo(f"the database cannot be used now: {why}", err=True)
+        sys.exit(NEEDS_A_PERSON)
+
+
+def refuse(*why: str) -> NoReturn:
+    """Say why, a line each, and end as wrong use."""
+    for line in why:
+        click.echo(line, err=True)
+    sys.exit(WRONG_USE)
+
+
+@contextmanager
+def opened(
+    config: Path, *, now: Instant, activate: bool = False, is_service: bool = False
+) -> Iterator[Monitor]:
+    """An installation that is ready; only a service logs what goes well."""
+    from monitor.logs import configure_logs
+    from monitor.wiring import ready
+
+    with faults_said():
+        settings = read_settings_of(config)
+        if is_service:
+            configure_logs(settings.service.log_format)
+        else:
+            configure_logs("text", level=logging.CRITICAL)
+        yield ready(settings, now=now, actor=actor(), activate=activate)
+
+
+def actor() -> str:
+    """Who types: the name of the account, or its number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it has to be."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
