@@ -103,11 +103,10 @@ def moments(feed: Feed) -> Memo[Moment | None]:
     return Memo(read)
 
 
-def codes(field: str, mapping: Mapping[str, str] | None, *, limit: int = CODE_LENGTH) -> Memo[str]:
-    """Words of a field: through its value mapping, or as they stand where it has none."""
-
-    def plain(text: str) -> str:
-        return _clean(text, limit=limit)
+def codes(
+    field: str, mapping: Mapping[str, str] | None, *, pattern: str, limit: int = CODE_LENGTH
+) -> Memo[str]:
+    """Words of a field: through its value mapping, or the source's own codes where it has none."""
 
     def mapped(text: str) -> str:
         text = text.strip()
@@ -120,7 +119,7 @@ def codes(field: str, mapping: Mapping[str, str] | None, *, limit: int = CODE_LE
         return fallback
 
     if mapping is None:
-        return Memo(plain)
+        return source_codes(pattern, limit=limit)
     words = {text.strip(): word for text, word in mapping.items() if text != ANYTHING}
     fallback = mapping.get(ANYTHING)
     return Memo(mapped)
@@ -141,9 +140,20 @@ def references(pattern: str) -> Memo[str]:
     return Memo(read)
 
 
-def short_texts(limit: int) -> Memo[str]:
-    """Texts as they stand, stripped and of bounded length."""
-    return Memo(lambda text: _clean(text, limit=limit))
+def source_codes(pattern: str, *, limit: int) -> Memo[str]:
+    """Codes of which only the source has a list: of bounded length, fully matching a pattern.
+
+    Whatever looks otherwise may be a name, and is not let in. Empty stays empty.
+    """
+    fits = re.compile(pattern).fullmatch
+
+    def read(text: str) -> str:
+        text = _clean(text, limit=limit)
+        if text and not fits(text):
+            raise Unfit(Reason.PATTERN, f"a code like {pattern}", kind_of(text))
+        return text
+
+    return Memo(read)
 
 
 def persons(secret: bytes) -> Memo[str]:

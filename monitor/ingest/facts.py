@@ -23,13 +23,15 @@ from monitor.ingest.cells import (
     moments,
     references,
     revisions,
-    short_texts,
+    source_codes,
 )
 from monitor.ingest.feeds import (
     ANYTHING,
     ATTRIBUTE_LENGTH,
     CODE_LENGTH,
+    CODE_PATTERN,
     COLUMN_FIELDS,
+    IDENTITY,
     REFERENCE_LENGTH,
 )
 from monitor.ingest.rejected import DIGEST_SIZE, Reason
@@ -125,7 +127,7 @@ class Plan:
         """
         if not columns:
             return None
-        ids = short_texts(IDENTITY_LENGTH)
+        ids = source_codes(self._pattern(IDENTITY), limit=IDENTITY_LENGTH)
         hashed = self.feed.child_columns
         parts = tuple((self.at[name], self.children if name in hashed else ids) for name in columns)
         needed = [index for index, memo in parts if memo is ids] or [parts[0][0]]
@@ -148,14 +150,18 @@ class Plan:
             field: codes(
                 field,
                 self.feed.values.get(field),
+                pattern=self._pattern(field),
                 limit=CODE_LENGTH if slot < _TEXTS else ATTRIBUTE_LENGTH,
             )
             for field, slot in self.slots.items()
         }
         words["reference"] = references(self.feed.reference_pattern)
-        words["links"] = short_texts(REFERENCE_LENGTH)
+        words["links"] = source_codes(self._pattern("links"), limit=REFERENCE_LENGTH)
         words["child"] = self.children
         return words
+
+    def _pattern(self, field: str) -> str:
+        return self.feed.codes.get(field, CODE_PATTERN)
 
 
 class Fact:
@@ -167,7 +173,7 @@ class Fact:
         self._feed = feed.name
         self._names = plan.names
         self.kind = source.kind
-        self._kinds = codes("kind", feed.values.get("kind"))
+        self._kinds = codes("kind", feed.values.get("kind"), pattern=CODE_PATTERN)
         self._empty_is_a_kind = "" in feed.values.get("kind", {})
         self._kind_column = source.kind_column
         self._kind_at = plan.at[source.kind_column] if source.kind_column else None

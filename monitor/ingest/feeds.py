@@ -41,6 +41,10 @@ ATTRIBUTE_LENGTH: Final = 120
 ANYTHING: Final = "*"
 """In a value mapping: every other text. In a filter: any text but an empty cell."""
 
+CODE_PATTERN: Final = r"[^\W_][\w.,:;/#&()+*-]*"
+"""What a source's own code looks like where its feed does not say: one word. A name of two words
+that strayed into a column of codes is set aside with its row."""
+
 TEXT_FIELDS: Final = (
     "partner",
     "organisation",
@@ -57,6 +61,9 @@ COLUMN_FIELDS: Final = frozenset(
     {*TEXT_FIELDS, "reference", "child", "links", "revision", "recorded_at", "review_at"}
 )
 """Fields that a column may fill, beside the attributes that the vocabulary declares."""
+
+IDENTITY: Final = "identity"
+"""In `codes`: the columns that name an event, or one that is taken out."""
 
 _STEM: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _UNITS: Final = {"s": SECOND, "min": MINUTE, "h": HOUR, "d": DAY}
@@ -217,6 +224,9 @@ class Feed(_Written):
     constants: dict[str, FilledCode] = {}
     values: dict[str, dict[str, Code]] = {}
     """Field → the source's text → our word; `*` is every other text."""
+    codes: dict[str, Annotated[str, AfterValidator(_pattern)]] = {}
+    """Field → what a code of the source looks like from end to end, where it is more than one word.
+    """
     events: Annotated[tuple[EventSource, ...], Field(min_length=1)]
 
     @property
@@ -420,6 +430,12 @@ def _about_values(feed: Feed, words: _Words) -> Iterator[_Complaint]:
             yield ("values", field), "no column fills this field, or it takes no words", "remove it"
         for text, word in mapping.items():
             yield from _about_word(("values", field, text), field, word, words)
+    for field in feed.codes.keys() - ((filled | {IDENTITY}) - feed.values.keys()):
+        yield (
+            ("codes", field),
+            "no column fills this field with codes of the source",
+            f"remove it; `{IDENTITY}` stands for the columns that name an event",
+        )
     for field in sorted((filled & words.values.keys()) - feed.values.keys() - {"kind"}):
         yield (
             ("columns", field),

@@ -54,13 +54,6 @@ MARKS = {
 BEYOND = {"CHILD_NAME": UNDECLARED, "OFFICER": UNDECLARED, "NARRATIVE": NOTE}
 """Undeclared columns."""
 
-OPEN = {
-    *("BCU", "TEAM", "SECTION", "COUNCIL_CODE", "HEALTH_CODE", "recipient_code"),
-    *("LINKED_TO", "entry_no", "cancels_entry_no", "message_id", "FLAG_NO"),
-}
-"""Columns declared to hold a source's own codes, of which the monitor knows no list: any short text
-is taken for one. Who writes a feed answers for it that these hold codes."""
-
 
 # -- inputs -----------------------------------------------------------------------------------
 
@@ -123,8 +116,7 @@ def planted(feed: Feed) -> list[dict[str, str]]:
     All of them have columns that nobody declared.
     """
     make = SOURCES[feed.name]
-    of_codes = OPEN | ({"PPN_NO"} if feed.columns.get("links") == "PPN_NO" else set())
-    columns = [column for column in feed.declared_columns if column not in of_codes]
+    columns = feed.declared_columns
     good = [make(number) for number in range(1, 8 * len(columns))]
     spoilt = [
         make(500_000 + number) | {column: PERSON if column in PERSONS else DECLARED}

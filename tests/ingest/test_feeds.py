@@ -119,6 +119,8 @@ def test_all_faults_of_all_files_are_found_at_once(tmp_path: Path) -> None:
         ('kind = "partner_notified"', 'kind_column = "K"', "a kind column needs [values.kind]"),
         ('time = "SENT"', 'time = "S"\n[constants]\nlinks = "X"', "constants.links: expected one"),
         ('time = "SENT"', 'time = "S"\n[values.risk]\nH = "high"', "no column fills this field"),
+        ('time = "SENT"', 'time = "S"\n[codes]\nunit = "U"', "codes.unit: no column fills this"),
+        ('time = "SENT"', 'time = "S"\n[codes]\nidentity = "U("', "not a regular expression"),
         ('time = "SENT"', 'time = "S"\n[heartbeat]\nevery = "0 s"', "greater than 0"),
         ('time = "SENT"', 'time = "S"\n[heartbeat]\nevery = "1 h"\nfrom = "25:00"', "time of day"),
         ('"append"', '"snapshot"\nname = "logs"', "expected 'log', the name of the file"),

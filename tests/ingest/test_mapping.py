@@ -112,6 +112,8 @@ def test_an_ambiguous_time_is_an_interval() -> None:
         ({"ORG": "EAST\x1fSHIRE"}, "ORG", Reason.UNFIT_CHARACTERS),
         ({"ORG": "EAST\u202eSHIRE"}, "ORG", Reason.UNFIT_CHARACTERS),
         ({"ORG": "EAST\udce9SHIRE"}, "ORG", Reason.UNFIT_CHARACTERS),
+        ({"ORG": "Eastshire council"}, "ORG", Reason.PATTERN),
+        ({"ID": "seventy one"}, "ID", Reason.PATTERN),
         ({"ID": " "}, "ID", Reason.MISSING),
         ({"ID": "7\x001"}, "ID", Reason.UNFIT_CHARACTERS),
         ({"SENT": ""}, "SENT", Reason.NO_EVENT),
@@ -128,6 +130,15 @@ def test_a_row_that_cannot_be_read_says_which_column_and_why(
     assert rejected.expected
     assert rejected.declared.keys() <= {"REF", "ORG", "ID", "SENT"}
     assert all(text.isprintable() for text in rejected.declared.values())
+
+
+def test_a_feed_may_say_what_its_codes_look_like() -> None:
+    """Without a word of the feed, two words in a column of codes may be a name."""
+    row = LOG_ROW | {"ORG": "Eastshire council", "ID": "71 b"}
+    codes = {"organisation": "[A-Z][a-z]+ council", "identity": r"\d+ [a-z]"}
+    assert only_event(map_cells(mapper_of(LOG, codes=codes), row)).organisation == row["ORG"]
+    other = only_refusal(map_cells(mapper_of(LOG, codes=codes), row | {"ORG": "EASTSHIRE"}))
+    assert (other.field, other.reason) == ("ORG", Reason.PATTERN)
 
 
 def test_the_future_begins_beyond_the_tolerance() -> None:
