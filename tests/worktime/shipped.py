@@ -32,21 +32,25 @@ def shipped(name: str) -> Calendar:
     written = read_yaml(RULES / "calendars" / f"{name}.yaml")
     if written.get("always_open"):
         return elapsed(ZoneInfo(written["zone"]))
+    return compile_calendar(definition_of(name))
+
+
+def definition_of(name: str) -> CalendarDefinition:
+    """What such a calendar is compiled from, where it has hours."""
+    written = read_yaml(RULES / "calendars" / f"{name}.yaml")
     nation = read_yaml(RULES / "holidays" / f"{written['holidays']}.yaml")
-    return compile_calendar(
-        CalendarDefinition(
-            name=written["id"],
-            version=str(written["version"]),
-            zone=written["zone"],
-            weekly={
-                WEEKDAYS.index(day): tuple(_span(text) for text in spans)
-                for day, spans in written["weekly"].items()
-            },
-            holidays=holiday_titles(written["holidays"]),
-            special={},
-            covers_from=date.fromisoformat(nation["covers_from"]),
-            covers_to=date.fromisoformat(nation["covers_to"]),
-        )
+    return CalendarDefinition(
+        name=written["id"],
+        version=str(written["version"]),
+        zone=written["zone"],
+        weekly={
+            WEEKDAYS.index(day): tuple(_span(text) for text in spans)
+            for day, spans in written["weekly"].items()
+        },
+        holidays=holiday_titles(written["holidays"]),
+        special={},
+        covers_from=date.fromisoformat(nation["covers_from"]),
+        covers_to=date.fromisoformat(nation["covers_to"]),
     )
 
 
