@@ -128,6 +128,18 @@ def _time_format(written: str) -> str:
     return written
 
 
+def _file_time(written: str) -> str:
+    sample = datetime(2027, 3, 9, 18, 47)  # noqa: DTZ001  # a form of writing, not a time
+    try:
+        is_whole = datetime.strptime(sample.strftime(written), written) == sample  # noqa: DTZ007  # likewise
+    except ValueError:
+        is_whole = False
+    if not is_whole or "." in written:
+        msg = "expected a form with day, hour and minute and no dot, such as 'log-%Y%m%dT%H%M'"
+        raise ValueError(msg)
+    return written
+
+
 def _fit(written: str) -> str:
     if UNFIT.search(written):
         msg = "control and invisible characters cannot be used here"
@@ -165,6 +177,31 @@ class Heartbeat(_Written):
     from_: MinutesOfDay = Field(default=0, alias="from")
     to: MinutesOfDay = 24 * 60
     """Not after `from`: on the next day."""
+    calendar: Annotated[str, Field(max_length=CODE_LENGTH)] = ""
+    """A calendar of the rules folder, instead of days and hours: with its bank holidays."""
+
+
+class ToldOfSilence(_Written):
+    """One step of what follows when the feed falls silent."""
+
+    role: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=CODE_LENGTH)]
+    """A role of the recipients file; `operator` is who looks after the monitor itself."""
+    after: Span = 0
+    """How long after its timetable says that it is silent."""
+
+
+class Silence(_Written):
+    """Who is told that the feed is silent, and of every day that it stays so."""
+
+    tell: Annotated[tuple[ToldOfSilence, ...], Field(min_length=1)] = (
+        ToldOfSilence(role="operator"),
+    )
+    districts: tuple[FilledCode, ...] = ()
+    """Whose posts are told: the districts that the source serves; all, where none is named."""
+    wakes: bool = False
+    """Whether those told are woken out of their duty hours."""
+    repeat: Annotated[Span, Field(gt=0)] = DAY
+    """How long after a mail, while the silence lasts, the next one comes."""
 
 
 class EventSource(_Written):
@@ -220,6 +257,12 @@ class Feed(_Written):
     lag: Span = 0
     """How long after the fact this source may reasonably bring it."""
     heartbeat: Heartbeat | None = None
+    silence: Silence = Silence()
+    file_time: Annotated[str, AfterValidator(_file_time)] = ""
+    """How a file's name, up to its first dot, says to when the extract reaches, in the feed's zone.
+
+    Where it is not given, a file reaches to when it is read.
+    """
     columns: dict[str, Column]
     constants: dict[str, FilledCode] = {}
     values: dict[str, dict[str, Code]] = {}
@@ -266,7 +309,8 @@ class Feed(_Written):
     @cached_property
     def mapping_digest(self) -> str:
         """A digest of what decides how a row reads: no title, folder or timetable."""
-        beside = {"title", "folder", "pattern", "lag", "tolerance", "heartbeat"}
+        beside = {"title", "folder", "pattern", "lag", "tolerance"}
+        beside |= {"heartbeat", "silence", "file_time"}
         written = self.model_dump_json(exclude=beside, by_alias=True)
         return blake2b(written.encode(), digest_size=DIGEST_SIZE).hexdigest()
 
@@ -346,10 +390,21 @@ def _complaints(feed: Feed, path: Path, words: _Words) -> Iterator[_Complaint]:
     """What does not fit together in one feed, or does not fit the vocabulary."""
     if feed.name != path.stem:
         yield ("name",), f"expected {path.stem!r}, the name of the file", "leave `name` out"
+    yield from _about_heartbeat(feed)
     yield from _about_identity(feed)
     yield from _about_fields(feed, words)
     yield from _about_events(feed, words)
     yield from _about_values(feed, words)
+
+
+def _about_heartbeat(feed: Feed) -> Iterator[_Complaint]:
+    beat = feed.heartbeat
+    if beat is None or not beat.calendar:
+        return
+    for field in beat.model_fields_set & {"weekdays", "from_", "to"}:
+        name = field.rstrip("_")
+        expected = "the calendar says on which days and at which hours"
+        yield ("heartbeat", name), expected, "keep the calendar, or days and hours"
 
 
 def _about_identity(feed: Feed) -> Iterator[_Complaint]:

@@ -123,6 +123,19 @@ def test_all_faults_of_all_files_are_found_at_once(tmp_path: Path) -> None:
         ('time = "SENT"', 'time = "S"\n[codes]\nidentity = "U("', "not a regular expression"),
         ('time = "SENT"', 'time = "S"\n[heartbeat]\nevery = "0 s"', "greater than 0"),
         ('time = "SENT"', 'time = "S"\n[heartbeat]\nevery = "1 h"\nfrom = "25:00"', "time of day"),
+        (
+            'time = "SENT"',
+            'time = "S"\n[heartbeat]\nevery = "1 h"\ncalendar = "mash"\nfrom = "07:00"',
+            "heartbeat.from: the calendar says on which days",
+        ),
+        ('time = "SENT"', 'time = "S"\n[silence]\ntell = []', "silence.tell: "),
+        (
+            'time = "SENT"',
+            'time = "S"\n[silence]\ntell = [{ role = "operator", after = "soon" }]',
+            "expected a duration such as '5 min'",
+        ),
+        ('["ID"]', '["ID"]\nfile_time = "log-%Y%m%d"', "a form with day, hour and minute"),
+        ('["ID"]', '["ID"]\nfile_time = "log-%Y.%m.%dT%H%M"', "a form with day, hour and minute"),
         ('"append"', '"snapshot"\nname = "logs"', "expected 'log', the name of the file"),
     ],
 )
@@ -176,6 +189,8 @@ def test_heartbeat_hours_are_minutes_of_the_day() -> None:
         ({"folder": "elsewhere"}, True),
         ({"lag": "1 h"}, True),
         ({"heartbeat": {"every": "1 h"}}, True),
+        ({"silence": {"tell": [{"role": "duty_inspector"}]}}, True),
+        ({"file_time": "log-%Y%m%dT%H%M"}, True),
         ({"timezone": "Europe/Rome"}, False),
         ({"bare_date": "midnight"}, False),
         ({"columns": {"reference": "REF"}}, False),

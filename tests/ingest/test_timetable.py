@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.ingest.timetable import silent_since, trusted_until
+from monitor.ingest.timetable import reached, trusted_until
 from monitor.model import DAY, HOUR, MINUTE
 from monitor.worktime.instants import parse_instant
 from tests.ingest.sources import LOG, feed_of
+from tests.worktime.shipped import shipped
 
 OFFICE = {"weekdays": ["mon", "tue", "wed", "thu", "fri"], "from": "07:00", "to": "19:00"}
 NIGHT = {"weekdays": ["fri"], "from": "22:00", "to": "06:00"}
@@ -46,19 +47,48 @@ def test_the_lag_comes_on_top() -> None:
 
 def test_a_feed_without_timetable_is_never_silent() -> None:
     assert trusted_until(feed_of(LOG), 0) is None
-    assert silent_since(feed_of(LOG), None, expected_from=0, now=9999 * DAY) is None
 
 
-def test_a_feed_is_silent_one_microsecond_after_it_was_due() -> None:
-    feed = feed_of(LOG, heartbeat={"every": "1 h"})
-    heard = 500 * DAY
-    assert silent_since(feed, heard, expected_from=0, now=heard + HOUR) is None
-    assert silent_since(feed, heard, expected_from=0, now=heard + HOUR + 1) == heard
+BANK_HOLIDAYS = {"every": "1 h", "calendar": "council"}
+HEARD_ON_THURSDAY = "2027-03-25T16:30+00:00"
 
 
-def test_a_feed_never_heard_is_silent_from_its_beginning() -> None:
-    feed = feed_of(LOG, heartbeat={"every": "1 h"})
-    assert silent_since(feed, None, expected_from=DAY, now=2 * DAY) == DAY
+def test_a_feed_that_keeps_a_calendar_is_not_silent_over_its_bank_holidays() -> None:
+    """Heard half an hour before closing on Maundy Thursday: the other half is on Tuesday."""
+    feed, heard = feed_of(LOG, heartbeat=BANK_HOLIDAYS), parse_instant(HEARD_ON_THURSDAY)
+    until = trusted_until(feed, heard, calendars={"council": shipped("council-england")})
+    assert until == parse_instant("2027-03-30T09:00+01:00")
+
+
+def test_past_its_calendar_s_end_a_feed_is_asked_after_rather_early_than_never() -> None:
+    feed = feed_of(LOG, heartbeat=BANK_HOLIDAYS)
+    far = parse_instant("2099-01-05T10:00+00:00")
+    calendars = {"council": shipped("council-england")}
+    assert trusted_until(feed, far, calendars=calendars) == far + HOUR
+    assert trusted_until(feed, far) == far + HOUR
+
+
+@pytest.mark.parametrize(
+    ("name", "until"),
+    [
+        ("log-20270309T0247.csv", "2027-03-09T02:47+00:00"),
+        ("log-20270309T0247.csv.gz", "2027-03-09T02:47+00:00"),
+        # an hour that comes twice: the first of both, as it says less
+        ("log-20271031T0130.csv", "2027-10-31T01:30+01:00"),
+        # the source's time is ahead of ours: no file reaches beyond now
+        ("log-20280101T0000.csv", "2027-12-31T12:00+00:00"),
+        ("log.csv", None),
+        ("other-20270309T0247.csv", None),
+    ],
+)
+def test_a_file_s_name_says_to_when_it_reaches(name: str, until: str | None) -> None:
+    feed = feed_of(LOG, file_time="log-%Y%m%dT%H%M")
+    now = parse_instant("2027-12-31T12:00+00:00")
+    assert reached(feed, name, now=now) == (None if until is None else parse_instant(until))
+
+
+def test_without_a_time_in_its_name_a_file_reaches_to_when_it_is_read() -> None:
+    assert reached(feed_of(LOG), "log-20270309T0247.csv", now=7 * DAY) == 7 * DAY
 
 
 @given(
