@@ -17,13 +17,17 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 WORKERS ?= auto
 TESTS ?= tests
 
+# How many kills at random instants `make faults` tries, and from which seed on.
+KILLS ?= 500
+SEED ?= 1
+
 # uv must neither look for another Python nor read settings that are not this project's.
 UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv --no-config
 COMPILE := $(UV) pip compile pyproject.toml --python $(BIN)/python --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 
-.PHONY: help setup run test check format lock upgrade clean
+.PHONY: help setup run test check faults format lock upgrade clean
 
 help: ## say what can be typed
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +46,9 @@ check: $(READY) ## format, lint, types, imports, tests: all that must hold; chan
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
+
+faults: $(READY) ## kill daemons at every step and KILLS times at random: nothing may be lost
+	@$(BIN)/python -m tests.faults.campaign --named --kills $(KILLS) --seed $(SEED)
 
 format: $(READY) ## put the code into its format, and mend what can be mended
 	@$(BIN)/ruff format .

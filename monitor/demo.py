@@ -20,7 +20,7 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -31,6 +31,7 @@ import click
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
+from monitor.cycle.watched import Watched
 from monitor.daemon import AnotherDaemon, Daemon, Pace, only_daemon, system_now
 from monitor.ingest.feeds import Feed
 from monitor.installation import install
@@ -100,6 +101,8 @@ class _Demonstration:
             configure_logs("text", level=logging.ERROR)  # the mails speak for themselves
             settings = read_settings(self.folder / "config" / "monitor.toml")
             monitor = ready(settings, now=self.pace.now(), actor="demonstration", activate=True)
+            begins_at = self.pace.caught_up_at() + MINUTE
+            monitor = replace(monitor, watched=Watched(begins_at=begins_at))
             daemon = Daemon(monitor, pace=self.pace)
             _say_hello(self.folder, self.pace.now())
             beside = (

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from monitor.model import Duration, Instant
 
-_CASES_IN_FULL: Final = 25
-_CASES_IN_BRIEF: Final = 200
+CASES_IN_FULL: Final = 25
+"""How many cases a bundle tells in full: a flood is one mail, and one that can be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,8 @@ class NextStep:
 class Owner:
     """Who has taken the duty on."""
 
-    role: str
+    role: str = ""
+    """Empty where that was not said."""
     until: Instant | None = None
     reason: str = ""
     """In words: `GP being traced`."""
@@ -79,7 +80,8 @@ class Silence:
 
     feed: str
     """`sending log`."""
-    since: Instant
+    since: Instant | None
+    """To when it was read; None where it never was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +166,7 @@ class DutyLine:
     reopened: str = ""
     """Why a duty that counted as told counts no more: `the message to the council bounced`."""
     held: str = ""
-    """`deferred until 08:00, and the review has lapsed`."""
+    """`it was taken until 08:00 today, and that time has passed`."""
 
     limit: str = ""
     """In words: `4 h`, `1 working day`."""
@@ -202,6 +204,24 @@ class DutyLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndedLate:
+    """A duty of which the reader was told that it is overdue, and that ended after it was due."""
+
+    reference: str
+    ended_at: Instant
+    late_by: Duration
+    whom: str = ""
+    """`the council`; empty for a stage of the force's own, and for a restricted case."""
+    awaited: str = ""
+    """Where there is no partner: `supervision`."""
+    decided: bool = False
+    """True where it was decided not to share, instead of sharing."""
+    which: str = ""
+    """`child 2 of 3`."""
+    restricted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """What every mail has."""
 
@@ -218,6 +238,8 @@ class Letter:
     feeds: tuple[FeedRead, ...] = ()
     answer: str = ""
     """Sentences on how to take a duty on. Only where somebody reads the answer."""
+    ended_late: tuple[EndedLate, ...] = ()
+    """What this reader was told of before and ended since, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,18 +297,13 @@ class BundleLetter(Letter):
 
     @property
     def in_full(self) -> tuple[CaseLines, ...]:
-        """The cases told in full: a flood is one mail, and one that can be read."""
-        return self.cases[:_CASES_IN_FULL]
+        """The cases told in full."""
+        return self.cases[:CASES_IN_FULL]
 
     @property
     def in_brief(self) -> tuple[CaseLines, ...]:
-        """The cases after those, of which only the reference and the count are printed."""
-        return self.cases[_CASES_IN_FULL : _CASES_IN_FULL + _CASES_IN_BRIEF]
-
-    @property
-    def beyond(self) -> int:
-        """How many cases are only counted."""
-        return max(0, len(self.cases) - _CASES_IN_FULL - _CASES_IN_BRIEF)
+        """All cases after those, of which only the reference and the count are printed."""
+        return self.cases[CASES_IN_FULL:]
 
     @property
     def overdue(self) -> int:
@@ -472,8 +489,66 @@ class OperatorLetter(Letter):
     """Sentences or short lines: figures, last error codes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentFeed:
+    """A feed that is silent now."""
+
+    feed: str
+    """`sending log`."""
+    since: Instant | None = None
+    """To when it was read; None where it never was."""
+    expected: str = ""
+    """How often it is expected: `every 15 min`."""
+    is_news: bool = True
+    """Whether this reader is told of this silence for the first time."""
+    comes: bool = False
+    """Whether files come, and what they tell ends at `since`."""
+    duties: int = 0
+    """Open duties of which the feed would show that they are done, due within a day or overdue."""
+    high_risk: int = 0
+    """How many of these are graded high."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardAgain:
+    """A feed that was silent and is so no more."""
+
+    feed: str
+    silent_from: Instant
+    silent_to: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceLetter(Letter):
+    """Feeds that are silent, and feeds that are heard again: one mail about all of them."""
+
+    silent: tuple[SilentFeed, ...] = ()
+    """What was told for the first time comes first. At least one here or under `heard`."""
+    heard: tuple[HeardAgain, ...] = ()
+    service: str = ""
+    """Which installation."""
+    steps: tuple[Remedy, ...] = ()
+    """What to do; only for the operator, who can see to it."""
+
+    @property
+    def news(self) -> tuple[SilentFeed, ...]:
+        """The feeds of which this reader has not been told."""
+        return tuple(each for each in self.silent if each.is_news)
+
+    @property
+    def since(self) -> Instant | None:
+        """From when on the record is incomplete; None where a feed was never heard."""
+        return min((each.since for each in self.silent if each.since is not None), default=None)
+
+
 AnyLetter: TypeAlias = (
-    WarningLetter | OverdueLetter | BundleLetter | WithdrawalLetter | DigestLetter | OperatorLetter
+    WarningLetter
+    | OverdueLetter
+    | BundleLetter
+    | WithdrawalLetter
+    | DigestLetter
+    | OperatorLetter
+    | SilenceLetter
 )
 
 

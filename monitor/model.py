@@ -184,6 +184,8 @@ class AlertKind(StrEnum):
     OVERDUE = "overdue"
     CANNOT_ROUTE = "cannot_route"
     WITHDRAWAL = "withdrawal"
+    STOPPED_LATE = "stopped_late"
+    """What was told as overdue ended late: said in the next mail, and never by one of its own."""
 
 
 class Alert(NamedTuple):
@@ -215,3 +217,38 @@ class SaidAlert(NamedTuple):
     attempted: bool
     """Whether a mail that carries it was handed to the mail server, whatever came of it."""
     sent_at: Instant | None
+
+
+class Action(NamedTuple):
+    """What somebody did about telling: took a clock, passed it on, silenced, confirmed, closed."""
+
+    number: int
+    """Its place among everything that was ever made known."""
+    kind: str
+    target: str
+    """`clock 17`, `rule missing-council`, `case PPN-2027-004211`…"""
+    actor: str
+    """The account that typed; shown to operators alone, and in no mail."""
+    on_behalf_of: str
+    """A role, or a district and a role."""
+    reason_code: str
+    from_at: Instant
+    until_at: Instant | None
+    detail: str
+    """What its kind needs beside this, as JSON."""
+    ended_at: Instant | None = None
+    """When somebody took it back."""
+
+
+class WatchFault(NamedTuple):
+    """Something that the monitor found wrong with itself."""
+
+    id: int
+    what: str
+    """Its kind, and after a colon what it is about: `loop: sweep on node-1`."""
+    detail: str
+    """In words; it names no address and no person."""
+    since: Instant
+    told_at: Instant | None
+    """When the operator was last told."""
+    ended_at: Instant | None

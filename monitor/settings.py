@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -75,6 +76,8 @@ def _listed(value: Any) -> Any:
 _DOMAIN: Final = r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
 _ADDRESS: Final = rf"[A-Za-z0-9._%+-]+@{_DOMAIN}"
 _EXAMPLE: Final = "expected an address such as desk@force.example"
+_SWITCH_URL: Final = r"(https?://[^\s/@?#:]+(:\d{1,5})?(/[^\s#@]*)?)?"
+"""Without a name or password in it, which a log would repeat."""
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Domain = Annotated[str, _written_as(rf"\.?{_DOMAIN}", "expected a domain such as force.example")]
@@ -99,6 +102,8 @@ class Service(_Part):
     node: str = ""
     """Name of this daemon among several; empty: the host's name."""
     log_format: Literal["json", "text"] = "json"
+    max_skew_seconds: float = Field(default=5, gt=0)
+    """A node whose time is further off the database's than this takes on no work."""
 
 
 class Database(_Part):
@@ -162,6 +167,8 @@ class Mail(_Part):
     ca_file: str = ""
     client_certificate: str = ""
     client_key: str = ""
+    connections: int = Field(default=2, ge=1, le=16)
+    """How many mails go out beside each other, so that a slow one holds up no other."""
     timeout_seconds: float = Field(default=60, gt=0)
     """Of one whole exchange; the lease on a mail is more than twice this."""
     give_up_hours: float = Field(default=72, gt=0)
@@ -178,10 +185,65 @@ class WeeklyDigest(_Part):
     no_notice_rule: str = "no-notice"
 
 
+class People(_Part):
+    """What people may do about telling, and for how long."""
+
+    take_hours: float = Field(default=4, gt=0)
+    """How long a take lasts that names no end."""
+    take_at_most_hours: float = Field(default=24, gt=0)
+    silence_at_most_days: float = Field(default=14, gt=0)
+    restricted_accounts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Accounts of the operating system that may look at restricted cases and act on them."""
+    roster_folder: str = ""
+    """Where duty rosters are dropped, relative to the installation; empty: nowhere."""
+
+
 class Operator(_Part):
-    """Who is told of faults of the service itself."""
+    """Who is told of faults of the service itself, and by which route."""
 
     addresses: Annotated[tuple[Address, ...], BeforeValidator(_listed)] = ()
+    relay_host: str = ""
+    """A relay of its own, so that a fault of the main one can be told; empty: by the main one."""
+    relay_port: int = Field(default=25, ge=1, le=65535)
+    relay_security: Literal["starttls", "tls", "none-loopback-only"] = "starttls"
+    relay_username: str = ""
+    relay_password_file: str = ""
+    relay_ca_file: str = ""
+
+
+class Watch(_Part):
+    """How the monitor watches itself."""
+
+    late_minutes: float = Field(default=5, gt=0)
+    """What should have been done so long ago, and was not, is a fault."""
+    unsent_minutes: float = Field(default=30, gt=0)
+    """A mail that was not taken for so long is a fault."""
+    unreachable_minutes: float = Field(default=5, gt=0)
+    """A database that cannot be used for so long is told of without it."""
+    switch_url: Annotated[
+        str, _written_as(_SWITCH_URL, "expected an address such as https://switch.example/monitor")
+    ] = ""
+    """A dead man's switch outside, asked only while all is well; empty: none."""
+    every_seconds: float = Field(default=60, ge=1)
+    """How often it is asked."""
+
+
+class Mailbox(_Part):
+    """Where mail that comes back lies: delivery reports, and answers to our mails."""
+
+    folder: str = ""
+    """A Maildir that our own mail server fills; empty: nothing that comes back is read."""
+    address: MaybeAddress = ""
+    """Where answers are to go, if not to the sender."""
+    authserv_id: str = ""
+    """The name under which the relay reports what it found of a mail's sender; it must take away
+    any such report that others wrote. Empty: no answer is believed."""
+    keep_done_days: int = Field(default=14, ge=0)
+
+    @property
+    def takes_answers(self) -> bool:
+        """Whether an answer to a mail can do anything."""
+        return bool(self.folder and self.authserv_id)
 
 
 class _Variables(EnvSettingsSource):
@@ -197,6 +259,8 @@ class _Variables(EnvSettingsSource):
             section, _, name = setting.partition(".")
             if (text := self.env_vars.get(variable.lower())) is not None:
                 given.setdefault(section, {})[name] = text
+        if "url" in (database := given.get("database", {})):
+            database.setdefault("url_file", "")  # the file's would win over the variable
         return given
 
 
@@ -217,7 +281,10 @@ class Settings(BaseSettings):
     telling: Telling = Telling()
     mail: Mail = Mail()
     digest: WeeklyDigest = WeeklyDigest()
+    people: People = People()
+    mailbox: Mailbox = Mailbox()
     operator: Operator = Operator()
+    watch: Watch = Watch()
     root: Path = Field(default=Path(), exclude=True)
     """The installation's folder; every relative path starts here."""
 
@@ -255,9 +322,30 @@ class Settings(BaseSettings):
             url = f"{prefix}{self.path(url.removeprefix(prefix))}"
         return url
 
+    def readable_by_all(self) -> list[Fault]:
+        """Faults of the files that hold a password of the database and that anybody can read."""
+        if PREFIX + "DATABASE_URL" in os.environ or not _has_password(self.database_url()):
+            return []
+        written = os.path.expandvars(self.database.url_file or "config/monitor.toml")
+        path = self.path(written)
+        if not path.exists() or not path.stat().st_mode & 0o007:
+            return []
+        fault = Fault(
+            file=str(path),
+            field="database.url",
+            expected="the database's password stands here, and every account can read the file",
+            mend="chmod o= the file, or put the address into a credential and name it in url_file",
+        )
+        return [fault]
+
     def mail_password(self) -> str | None:
         """The relay's password, from its private file; None where there is none."""
         return self.secret(self.mail.password_file) if self.mail.password_file else None
+
+    def operator_password(self) -> str | None:
+        """The password of the operator's own relay; None where there is none."""
+        file = self.operator.relay_password_file
+        return self.secret(file) if file else None
 
     def secret(self, written: str) -> str:
         """The text of a private file; `$CREDENTIALS_DIRECTORY` may stand in its path.
@@ -278,6 +366,12 @@ class Settings(BaseSettings):
         if not text:
             raise FaultsFound([Fault(file=str(path), expected="the file is empty", mend=mend)])
         return text
+
+
+def _has_password(url: str) -> bool:
+    """Whether an address holds a password, before the host or after the name."""
+    address = urlsplit(url)
+    return bool(address.password) or "password" in parse_qs(address.query)
 
 
 def _no_credentials(written: str) -> Fault:

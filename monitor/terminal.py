@@ -22,9 +22,21 @@ from monitor.worktime.zones import local
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from monitor.cycle.explaining import CaseExplanation, ClockExplanation, CountedWindow, ToldLine
+    from monitor.cycle.explaining import (
+        CaseExplanation,
+        ClockExplanation,
+        CountedWindow,
+        DoneLine,
+        ToldLine,
+    )
     from monitor.cycle.lists import ClockRow
-    from monitor.cycle.status import FeedStatus, LoopStatus, ServiceStatus, Status
+    from monitor.cycle.status import (
+        CaseloadStatus,
+        FeedStatus,
+        LoopStatus,
+        ServiceStatus,
+        Status,
+    )
     from monitor.model import Instant
 
 CLOCK_COLUMNS: Final = (
@@ -175,12 +187,16 @@ def status_lines(found: Status, only: str | None, *, zone: ZoneInfo) -> Iterator
         yield ""
         yield "SERVICE"
         yield from _to_see(found.service_faults, nothing="nothing needs the operator")
-        yield from _service_lines(found.service, at=found.at)
+        if found.service is not None:
+            yield from _service_lines(found.service, at=found.at)
     if only != "service":
         yield ""
         yield "CASELOAD"
+        if found.caseload is None:
+            yield "  not known: the database cannot be used"
+            return
         yield from _to_see(found.caseload_notes, nothing="nothing is overdue")
-        yield from _caseload_lines(found)
+        yield from _caseload_lines(found.caseload, zone=zone)
 
 
 def _to_see(notes: Sequence[str], *, nothing: str) -> Iterator[str]:
@@ -195,7 +211,13 @@ def _service_lines(service: ServiceStatus, *, at: Instant) -> Iterator[str]:
     told = limits.get(service.alerts_limit, service.alerts_limit)
     yield f"  rules    {service.rulebook}; who is told: {told}"
     yield from (_feed_line(feed, at=at) for feed in service.feeds)
-    yield from (_loop_line(loop, at=at) for loop in service.loops)
+    gone = {node.name for node in service.nodes if node.is_gone}
+    yield from (
+        f"  node     {node.name}: not seen for {lasting(max(0, at - node.seen_at))}"
+        for node in service.nodes
+        if node.is_gone
+    )
+    yield from (_loop_line(loop, at=at) for loop in service.loops if loop.node not in gone)
     if not service.loops:
         yield "  loops    no daemon has run yet"
     held = ", HELD" if service.mail_held else ""
@@ -215,12 +237,28 @@ def _loop_line(loop: LoopStatus, *, at: Instant) -> str:
     return f"  loop     {loop.loop} on {loop.node}: {_ago(loop.turned_at, at=at)}, {loop.outcome}"
 
 
-def _caseload_lines(found: Status) -> Iterator[str]:
-    caseload = found.caseload
+def _caseload_lines(caseload: CaseloadStatus, *, zone: ZoneInfo) -> Iterator[str]:
     open_now = _in_words(caseload.by_verdict) or "none"
     yield f"  clocks   {caseload.clocks} in all; not stopped: {open_now}"
     for rule, count in caseload.overdue_by_rule.items():
         yield f"  overdue  {count:>5} {rule}"
+    if caseload.restricted_open:
+        late = caseload.restricted_overdue
+        yield f"  beside   {caseload.restricted_open} restricted, {late} of them overdue"
+    for rest in caseload.silences:
+        by = f" by the {rest.by}" if rest.by else ""
+        until = moment(rest.until_at, zone=zone)
+        yield from _wrapped(
+            f"silent   {rest.about} until {until}{by}: {rest.reason} (number {rest.number})",
+            indent=2,
+        )
+    for closed in caseload.closed_by_hand:
+        due = "" if closed.due_at is None else f", due {moment(closed.due_at, zone=zone)}"
+        yield from _wrapped(
+            f"closed   {closed.reference}, {closed.rule}{due}: nobody is told of it any more,"
+            f" {closed.reason} (number {closed.number})",
+            indent=2,
+        )
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
@@ -282,6 +320,8 @@ def _clock_lines(clock: ClockExplanation, *, zone: ZoneInfo, title: Title) -> It
         yield from _wrapped(f"{mark} {said}", indent=2)
     for told in clock.told:
         yield from _wrapped(_told(told, zone=zone, title=title), indent=2)
+    for done in clock.done:
+        yield from _wrapped(_done(done, zone=zone), indent=2)
 
 
 def _about(clock: ClockExplanation) -> str:
@@ -308,6 +348,15 @@ def _told(told: ToldLine, *, zone: ZoneInfo, title: Title) -> str:
     reason = told.reason.removeprefix(kind).removeprefix(";").strip()
     when = "not sent" if told.sent_at is None else f"sent {moment(told.sent_at, zone=zone)}"
     return f"> told {title(told.role)}: {kind}{', ' + reason if reason else ''}; {when}"
+
+
+def _done(done: DoneLine, *, zone: ZoneInfo) -> str:
+    """What somebody did about its telling, for which role and why."""
+    by = f", for the {done.by}" if done.by else ""
+    until = "" if done.until_at is None else f" until {moment(done.until_at, zone=zone)}"
+    ended = "" if done.ended_at is None else f"; taken back {moment(done.ended_at, zone=zone)}"
+    at = moment(done.from_at, zone=zone)
+    return f"= {done.kind} {at}{until}{by}: {done.reason} (number {done.number}){ended}"
 
 
 def _wrapped(text: str, *, indent: int = 0) -> list[str]:

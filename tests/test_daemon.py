@@ -7,6 +7,7 @@ import inspect
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,13 +16,17 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import RowMapping
 
 from monitor import daemon as room
 from monitor.cycle.parts import Monitor
 from monitor.daemon import AnotherDaemon, Daemon, Loop, Pace, notify_supervisor, only_daemon
 from monitor.installation import install
 from monitor.model import HOUR, SECOND, Instant
+from monitor.rulebook.book import build_rulebook
 from monitor.settings import read_settings
+from monitor.store import nodes
+from monitor.store.engine import open_engine, reading
 from monitor.wiring import ready
 
 BEGAN: Instant = 1_800_000_000 * SECOND
@@ -218,6 +223,146 @@ def test_what_was_due_and_waits_still_is_left_to_the_poll(monitor: Monitor) -> N
         daemon._wake_at(daemon.delivery, None, after=now)
         assert daemon._scheduler.get_jobs() == []
         daemon._scheduler.shutdown(wait=False)
+
+    turned(monitor, look)
+
+
+def other_rules(monitor: Monitor) -> Monitor:
+    """The same installation, where other rules were put in force meanwhile."""
+    return replace(
+        monitor,
+        rulebook=build_rulebook(
+            monitor.rulebook.documents.model_copy(
+                update={
+                    "ladders": tuple(
+                        each.model_copy(update={"version": 77})
+                        for each in monitor.rulebook.documents.ladders
+                    )
+                }
+            )
+        ),
+    )
+
+
+def told_of(monitor: Monitor) -> RowMapping:
+    with reading(monitor.engine) as connection:
+        (row,) = nodes.list_nodes(connection)
+    return row
+
+
+def test_a_node_tells_of_itself_and_of_what_holds_it_back(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its start, in upkeep, and whenever that changes; the log says it once."""
+    said: list[tuple[str, dict[str, Any]]] = []
+    for level in ("warning", "info"):
+        monkeypatch.setattr(room.log, level, lambda what, **more: said.append((what, more)))
+    behind = other_rules(monitor)
+
+    async def look(daemon: Daemon) -> None:
+        daemon._look_about(has_started=True)
+        row = told_of(monitor)
+        assert (row["name"], row["rulebook"]) == (monitor.node, monitor.rulebook.digest)
+        assert (row["schema"], row["holds_back"]) == (monitor.schema, "")
+        assert abs(row["ahead"]) < SECOND
+        daemon.monitor = behind
+        daemon._look_about()
+        daemon._look_about(is_upkeep=True)
+        row = told_of(monitor)
+        assert "is not the one in force" in row["holds_back"]
+        assert row["rulebook"] == behind.rulebook.digest
+        assert [what for what, _ in said] == ["holds_back"]
+        daemon.monitor = monitor
+        daemon._look_about()
+        assert [what for what, _ in said] == ["holds_back", "holds_back_no_more"]
+        assert told_of(monitor)["holds_back"] == ""
+
+    turned(monitor, look)
+
+
+def test_a_node_whose_time_is_off_claims_nothing_until_it_is_right(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Upkeep goes on, and says so; a demonstration's faster pace is no wrong time."""
+    turns: list[str] = []
+
+    async def turn(_now: Instant) -> str:
+        turns.append("turned")
+        return "done"
+
+    async def look(daemon: Daemon) -> None:
+        for loop in daemon.loops:
+            loop.turn = turn
+        now = room.system_now
+        monkeypatch.setattr(room, "system_now", lambda: now() + 60 * SECOND)
+        for loop in (daemon.intake, daemon.sweep, daemon.delivery):
+            await daemon._turn(loop)
+            assert loop.recorded[0].startswith("holds back: its time is ahead of"), loop.name
+        assert turns == []
+        await daemon._turn(daemon.upkeep)
+        assert turns == ["turned"]
+        assert told_of(monitor)["ahead"] // SECOND in {59, 60}
+        monkeypatch.setattr(room, "system_now", now)
+        for loop in daemon.loops:
+            await daemon._turn(loop)
+        assert len(turns) == 5
+
+    turned(monitor, look, pace=Pace.catching_up(room.system_now(), back=HOUR, seconds=30))
+
+
+def test_files_are_read_again_once_when_other_rules_are_put_in_force(monitor: Monitor) -> None:
+    """If they give what is in force now, the daemon goes on with them; it puts nothing in force."""
+    read: list[bool] = []
+    behind = other_rules(monitor)
+
+    def again(_now: Instant, *, only_first: bool) -> Monitor:
+        read.append(only_first)
+        return replace(monitor, engine=open_engine(monitor.settings.database_url()))
+
+    async def look(daemon: Daemon) -> None:
+        daemon.monitor = replace(
+            behind, engine=open_engine(monitor.settings.database_url()), post=again_post()
+        )
+        daemon._reload = again
+        daemon.sweep.turn = fine
+        await daemon._turn(daemon.sweep)
+        assert daemon.sweep.recorded[0] == "reads its files again"
+        await asyncio.gather(*daemon._reloads)
+        assert daemon.monitor.rulebook.digest == monitor.rulebook.digest
+        await daemon._turn(daemon.sweep)
+        assert daemon.sweep.recorded[0] == "0 files"
+        assert read == [True]
+        daemon.monitor.engine.dispose()
+
+    def again_post() -> Any:
+        return monitor.post
+
+    turned(monitor, look)
+
+
+def test_files_that_give_other_rules_still_are_not_read_at_every_turn(monitor: Monitor) -> None:
+    """Again only when one of them changes."""
+    read: list[bool] = []
+    behind = other_rules(monitor)
+
+    def again(_now: Instant, *, only_first: bool) -> Monitor:
+        read.append(only_first)
+        return replace(behind, engine=open_engine(monitor.settings.database_url()))
+
+    async def look(daemon: Daemon) -> None:
+        daemon.monitor = again(0, only_first=True)
+        daemon._reload = again
+        daemon.sweep.turn = fine
+        for _ in range(3):
+            await daemon._turn(daemon.sweep)
+            await asyncio.gather(*daemon._reloads)
+        assert daemon.sweep.recorded[0].startswith("0 files; holds back: its rulebook")
+        assert len(read) == 2
+        (monitor.settings.path(monitor.settings.paths.rules) / "new.txt").touch()
+        await daemon._turn(daemon.sweep)
+        await asyncio.gather(*daemon._reloads)
+        assert len(read) == 3
+        daemon.monitor.engine.dispose()
 
     turned(monitor, look)
 

@@ -223,3 +223,40 @@ def test_no_setting_holds_a_secret_itself() -> None:
     secret = [name for name in known_variables().values() if re.search("password|secret", name)]
     assert all(name.endswith("_file") for name in secret)
     assert "MONITOR_" not in "".join(os.environ)
+
+
+# -- the database's address -------------------------------------------------------------------
+
+
+def test_the_variable_for_the_database_wins_over_a_named_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise whoever sets it would work on another database than they say."""
+    monkeypatch.setenv("MONITOR_DATABASE_URL", "postgresql://one@db.force.example/timeliness")
+    settings = Settings.model_validate({"database": {"url_file": "var/address"}})
+    assert settings.database_url() == "postgresql://one@db.force.example/timeliness"
+
+
+@pytest.mark.parametrize(
+    ("url", "mode", "is_fault"),
+    [
+        ("postgresql://a:secret@db.force.example/t", 0o644, True),
+        ("postgresql://a@db.force.example/t?password=secret", 0o644, True),
+        ("postgresql://a:secret@db.force.example/t", 0o640, False),
+        ("postgresql://a@db.force.example/t", 0o644, False),
+    ],
+)
+def test_a_password_that_every_account_can_read_is_a_fault(
+    tmp_path: Path, url: str, mode: int, is_fault: bool
+) -> None:
+    """In the settings or in the file that they name; the fault does not repeat it."""
+    written, named = tmp_path / "config/monitor.toml", tmp_path / "address"
+    written.parent.mkdir()
+    for file in (written, named):
+        file.write_text(url, "utf-8")
+        file.chmod(mode)
+    for database in ({"url": url}, {"url_file": "address"}):
+        settings = Settings.model_validate({"database": database, "root": tmp_path})
+        faults = settings.readable_by_all()
+        assert bool(faults) is is_fault
+        assert "secret" not in str(faults)

@@ -92,18 +92,28 @@ def faults_said() -> Iterator[None]:
     """Faults of files and of the database become words, one a line, and an exit status."""
     from monitor.deliver.smtp import UnsafeMailServer
     from monitor.faults import FaultsFound
-    from monitor.store.engine import OperationalError, WrongOwner
+    from monitor.store.engine import (
+        DatabaseGone,
+        NetworkFile,
+        NotADatabase,
+        WrongOwner,
+        is_unusable,
+        why_unusable,
+    )
     from monitor.store.schema import SchemaNotCurrent
 
     try:
         yield
     except FaultsFound as found:
         refuse(*map(str, found.faults))
-    except (SchemaNotCurrent, WrongOwner, UnsafeMailServer) as error:
+    except (SchemaNotCurrent, WrongOwner, NetworkFile, UnsafeMailServer) as error:
         refuse(str(error))
-    except OperationalError as error:
-        why = str(error.orig or error).strip().partition("\n")[0]
-        click.echo(f"the database cannot be used now: {why}", err=True)
+    except (DatabaseGone, NotADatabase) as error:
+        refuse(str(error))
+    except Exception as error:
+        if not is_unusable(error):
+            raise
+        click.echo(f"the database cannot be used now: {why_unusable(error)}", err=True)
         sys.exit(NEEDS_A_PERSON)
 
 
@@ -119,8 +129,11 @@ def opened(
     config: Path, *, now: Instant, activate: bool = False, is_service: bool = False
 ) -> Iterator[Monitor]:
     """An installation that is ready; only a service logs what goes well."""
+    import asyncio
+
     from monitor.logs import configure_logs
-    from monitor.wiring import ready
+    from monitor.store.engine import is_unusable, why_unusable
+    from monitor.wiring import outage_of, ready
 
     with faults_said():
         settings = read_settings_of(config)
@@ -128,7 +141,14 @@ def opened(
             configure_logs(settings.service.log_format)
         else:
             configure_logs("text", level=logging.CRITICAL)
-        yield ready(settings, now=now, actor=actor(), activate=activate)
+        try:
+            monitor = ready(settings, now=now, actor=actor(), activate=activate)
+        except Exception as error:
+            if is_service and is_unusable(error):
+                told = outage_of(settings).goes_on(why_unusable(error), now=now)
+                asyncio.run(told)
+            raise
+        yield monitor
 
 
 def actor() -> str:

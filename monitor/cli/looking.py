@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -20,13 +21,19 @@ from monitor.cli.doors import (
     counted,
     faults_said,
     opened,
+    read_settings_of,
     refuse,
     system_now,
     with_config,
 )
 
 if TYPE_CHECKING:
+    from monitor.cycle.status import Status
     from monitor.model import Instant
+    from monitor.settings import Settings
+
+ANSWER_SECONDS: Final = 45
+"""Longer than a writer waits for another; `status` says then that the database does not answer."""
 
 
 @click.command()
@@ -40,18 +47,54 @@ def status(config: Path, as_json: bool, only: str | None) -> None:
     Exit status 1 where something needs a person: a fault of the service, or with --caseload a duty
     that is overdue.
     """
-    from monitor.cycle.status import read_status
+    from zoneinfo import ZoneInfo
+
     from monitor.terminal import status_lines, status_values
 
     now = system_now()
-    with opened(config, now=now) as monitor:
-        found = read_status(monitor, now=now)
-        if as_json:
-            click.echo(json.dumps(status_values(found, only), indent=2))
-        else:
-            click.echo("\n".join(status_lines(found, only, zone=monitor.zone)))
+    with faults_said():
+        settings = read_settings_of(config)
+        found = _status(settings, only, now=now)
+    if as_json:
+        click.echo(json.dumps(status_values(found, only), indent=2))
+    else:
+        zone = ZoneInfo(settings.service.zone)
+        click.echo("\n".join(status_lines(found, only, zone=zone)))
     notes = found.caseload_notes if only == "caseload" else found.service_faults
-    sys.exit(NEEDS_A_PERSON if notes else DONE)
+    is_whole = only == "service" or found.caseload is not None
+    sys.exit(DONE if is_whole and not notes else NEEDS_A_PERSON)
+
+
+def _status(settings: Settings, only: str | None, *, now: Instant) -> Status:
+    """The status; where the database does not answer in time, that."""
+    import threading
+
+    from monitor.cycle.status import nothing_known, read_status
+    from monitor.logs import configure_logs
+    from monitor.store.engine import is_unusable, why_unusable
+    from monitor.wiring import ready
+
+    found: list[Status | Exception] = []
+
+    def look() -> None:
+        try:
+            monitor = ready(settings, now=now, actor=actor(), activate=False)
+            found.append(read_status(monitor, now=now, only=only))
+        except Exception as error:  # noqa: BLE001 - it is raised again where it can be seen
+            found.append(error)
+
+    configure_logs("text", level=logging.CRITICAL)
+    # A thread that nobody waits for: a database that hangs must not hang whoever asks after it.
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    looking.join(ANSWER_SECONDS)
+    if not found:
+        return nothing_known(f"it has not answered for {ANSWER_SECONDS} s", now=now)
+    if isinstance(found[0], Exception):
+        if not is_unusable(found[0]):
+            raise found[0]
+        return nothing_known(why_unusable(found[0]), now=now)
+    return found[0]
 
 
 @click.command()
@@ -79,6 +122,7 @@ def explain(
     config: Path, reference: str, rule: str | None, as_of: Instant | None, as_json: bool
 ) -> None:
     """Why the clocks of a case say what they say."""
+    from monitor.cycle.asked import unknown
     from monitor.cycle.explaining import explain_case
     from monitor.terminal import explanation_lines, explanation_values
 
@@ -88,7 +132,7 @@ def explain(
             monitor, reference, rule=rule, now=now if as_of is None else as_of, actor=actor()
         )
         if found is None:
-            click.echo(f"nothing is known of {reference}", err=True)
+            click.echo(unknown(reference), err=True)
             sys.exit(NEEDS_A_PERSON)
         if as_json:
             click.echo(json.dumps(explanation_values(found), indent=2))

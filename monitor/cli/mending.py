@@ -131,16 +131,74 @@ def intake_undo(config: Path, number: int) -> None:
 
 @click.group()
 def mail() -> None:
-    """Hold or release all mail."""
+    """Mail that is held, and mail that came back."""
 
 
 def _hold_or_release(config: Path, kind: str) -> None:
+    from monitor.cycle.registration import release
     from monitor.store.actions import record_action
     from monitor.store.engine import writing
 
     now = system_now()
+    with opened(config, now=now) as monitor:
+        with writing(monitor.engine) as connection:
+            record_action(connection, kind=kind, target="mail", actor=actor(), now=now)
+        if kind == "release mail":
+            release(monitor.settings, monitor.engine, now=now)
+
+
+@mail.command("flagged")
+@with_config
+def mail_flagged(config: Path) -> None:
+    """Addresses to which mail bounces; whoever stands in for them is told meanwhile."""
+    from monitor.store.engine import reading
+    from monitor.store.mailbox import list_flags
+    from monitor.words import moment
+
+    with opened(config, now=system_now()) as monitor, reading(monitor.engine) as connection:
+        rows = list_flags(connection)
+        for row in rows:
+            since = moment(row["flagged_at"], zone=monitor.zone)
+            click.echo(f"{row['address']}, {monitor.roster.title(row['role'])}")
+            click.echo(f"    since {since}, code {row['status'] or 'unknown'}")
+    if not rows:
+        click.echo("Mail bounces from no address.")
+    sys.exit(NEEDS_A_PERSON if rows else DONE)
+
+
+@mail.command("clear")
+@click.argument("address")
+@with_config
+def mail_clear(config: Path, address: str) -> None:
+    """Mail to this address arrives again: its post is told as before."""
+    from monitor.store.actions import record_action
+    from monitor.store.engine import writing
+    from monitor.store.mailbox import clear_flag
+
+    now = system_now()
     with opened(config, now=now) as monitor, writing(monitor.engine) as connection:
-        record_action(connection, kind=kind, target="mail", actor=actor(), now=now)
+        if not clear_flag(connection, address, now=now):
+            refuse(f"mail does not bounce from {address}: monitor mail flagged")
+        record_action(connection, kind="clear address", target=address, actor=actor(), now=now)
+    click.echo(f"{address} is used again.")
+
+
+@mail.command("returned")
+@with_config
+def mail_returned(config: Path) -> None:
+    """The newest mails that came back, and what became of each."""
+    from monitor.store.engine import reading
+    from monitor.store.mailbox import list_mails_in
+    from monitor.words import moment
+
+    with opened(config, now=system_now()) as monitor, reading(monitor.engine) as connection:
+        rows = list_mails_in(connection, limit=50)
+        for row in rows:
+            about = f", of the {monitor.roster.title(row['role'])}" if row["role"] else ""
+            click.echo(f"{moment(row['read_at'], zone=monitor.zone)}  {row['kind']}{about}")
+            click.echo(f"    {row['outcome'] or 'nothing follows from it'}")
+    if not rows:
+        click.echo("No mail came back.")
 
 
 @mail.command("hold")

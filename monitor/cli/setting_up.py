@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from monitor.cli.doors import (
+    NEEDS_A_PERSON,
     counted,
     faults_said,
     read_settings_of,
     refuse,
+    system_now,
     with_config,
 )
 
@@ -43,12 +46,16 @@ def init(folder: Path) -> None:
 @with_config
 def check(config: Path) -> None:
     """Check settings, rules, feeds, recipients, partners, templates and database."""
-    from monitor.wiring import check_everything
+    from monitor.wiring import check_everything, held_back
 
     with faults_said():
-        faults = check_everything(read_settings_of(config))
-    if faults:
-        refuse(*map(str, faults), f"{counted(len(faults), 'fault')}.")
+        settings = read_settings_of(config)
+        if faults := check_everything(settings):
+            refuse(*map(str, faults), f"{counted(len(faults), 'fault')}.")
+        if why := held_back(settings, system_now=system_now):
+            for each in why:
+                click.echo(f"this node would hold back: {each}", err=True)
+            sys.exit(NEEDS_A_PERSON)
     click.echo("Everything is in order.")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,8 +48,9 @@ def run(config: Path) -> None:
     # Until the daemon listens itself: what has changed meanwhile is read anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    def again(now: Instant) -> Monitor:
-        return ready(read_settings_of(config), now=now, actor=actor(), activate=True)
+    def again(now: Instant, *, only_first: bool) -> Monitor:
+        settings = read_settings_of(config)
+        return ready(settings, now=now, actor=actor(), activate=True, only_first=only_first)
 
     with opened(config, now=system_now(), activate=True, is_service=True) as monitor:
         try:
@@ -66,8 +67,11 @@ def once(config: Path, now: Instant | None) -> None:
     """One whole pass: files in, clocks, alerts, digests, mail out."""
     import asyncio
 
+    is_present = now is None
     now = system_now() if now is None else now
     with opened(config, now=now, activate=True, is_service=True) as monitor:
+        held_back = _held_back(monitor, is_present=is_present)
+        _let_go_of_files(monitor)
         done = asyncio.run(_whole_pass(monitor, now=now))
     click.echo(
         f"{counted(len(done.taken), 'file')},"
@@ -84,7 +88,34 @@ def once(config: Path, now: Instant | None) -> None:
     unsent = done.delivered.dead + done.delivered.retried
     if unsent:
         click.echo(f"{counted(unsent, 'mail')} not taken by the mail server", err=True)
-    sys.exit(NEEDS_A_PERSON if refused or aside or unsent else DONE)
+    if held_back:
+        click.echo(f"nothing was assessed, decided or digested: {held_back}", err=True)
+    sys.exit(NEEDS_A_PERSON if refused or aside or unsent or held_back else DONE)
+
+
+def _held_back(monitor: Monitor, *, is_present: bool) -> str:
+    """Why this node does not decide; it ends here where it may not even take on work."""
+    from monitor.cycle.nodes import look_around
+
+    look = look_around(monitor, system_now=system_now)
+    if is_present and look.not_claiming:
+        click.echo(f"nothing was done: {look.not_claiming}", err=True)
+        sys.exit(NEEDS_A_PERSON)
+    return look.not_deciding
+
+
+def _let_go_of_files(monitor: Monitor) -> None:
+    """An earlier pass that was killed holds its file; a daemon of this name lets go of its own."""
+    from monitor.daemon import AnotherDaemon, only_daemon
+    from monitor.store.engine import writing
+    from monitor.store.intakes import release_leases
+
+    with (
+        suppress(AnotherDaemon),
+        only_daemon(monitor.settings.path("var"), monitor.node),
+        writing(monitor.engine) as connection,
+    ):
+        release_leases(connection, monitor.node)
 
 
 async def _whole_pass(monitor: Monitor, *, now: Instant) -> Pass:
@@ -110,6 +141,7 @@ def ingest(config: Path, path: Path, feed: str) -> None:
             known = ", ".join(sorted(monitor.feeds)) or "none is configured"
             refuse(f"there is no feed {feed!r}; known: {known}")
         with _progress(path) as progress:
+            held_back = _held_back(monitor, is_present=True)
             taken = take_in_file(
                 monitor, monitor.feeds[feed], path, now=now, progress=progress, keep=True
             )
@@ -122,7 +154,9 @@ def ingest(config: Path, path: Path, feed: str) -> None:
             f" {counted(taken.rows_set_aside, 'row')} set aside,"
             f" {taken.rows_without_event} without an event"
         )
-    troubled = taken.state in {"set aside", "left"} or taken.rows_set_aside
+    if held_back:
+        click.echo(f"its cases wait for another node to assess them: {held_back}", err=True)
+    troubled = taken.state not in {"done", "known already"} or taken.rows_set_aside or held_back
     sys.exit(NEEDS_A_PERSON if troubled else DONE)
 
 

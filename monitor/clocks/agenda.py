@@ -39,6 +39,8 @@ def agenda(clock: Clock, duty: Duty) -> list[Step]:
     if duty.ladder is None or duty.rule.alerts is not Alerts.ON or clock.due_at is None:
         return []
     steps = [_cannot_route(clock), *_rungs(clock, duty, duty.ladder)]
+    if _is_history(clock, duty, duty.ladder):
+        return steps
     return [*steps, *_repeats(steps[-1], duty, duty.ladder)]
 
 
@@ -98,6 +100,22 @@ def _rung_at(clock: Clock, duty: Duty, rung: Rung) -> Instant | None:
         return shift(first, rung.at.limit, duty.calendar) + late
     except PastHorizon:
         return None
+
+
+def _is_history(clock: Clock, duty: Duty, ladder: Ladder) -> bool:
+    """Whether the whole ladder would have been over before anybody could know of the clock.
+
+    Each of its roles is then told once; reminders of years ago would be a flood of their own. The
+    digest lists what is open longest.
+    """
+    last = ladder.rungs[-1].at.limit
+    if ladder.repeat is None or clock.due_at is None or clock.known_at <= clock.due_at:
+        return False
+    try:
+        ends = clock.due_at if last is None else shift(clock.due_at, last, duty.calendar)
+    except PastHorizon:
+        return False
+    return clock.known_at > ends + ladder.repeat.for_days * DAY
 
 
 def _repeats(last: Step, duty: Duty, ladder: Ladder) -> list[Step]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from monitor.cycle.delivery import Delivered, deliver
 from monitor.cycle.intake import Taken, assess_dirty, take_in_waiting
+from monitor.cycle.mailbox import CameBack, read_mailbox
 from monitor.cycle.sweep import Swept, sweep
 from monitor.cycle.upkeep import Kept, keep_up
 
@@ -26,6 +27,7 @@ class Pass:
     """What one whole pass came to."""
 
     taken: list[Taken]
+    came_back: list[CameBack]
     assessed: int
     swept: Swept
     kept: Kept
@@ -36,7 +38,15 @@ async def one_pass(monitor: Monitor, *, now: Instant) -> Pass:
     """Carry what is waiting from the drop folders to the mail server, once."""
     taken = await asyncio.to_thread(take_in_waiting, monitor, now=now)
     assessed = await asyncio.to_thread(assess_dirty, monitor, now=now)
+    came_back = await asyncio.to_thread(read_mailbox, monitor, now=now)
     swept = await asyncio.to_thread(sweep, monitor, now=now)
     kept = await asyncio.to_thread(keep_up, monitor, now=now)
     delivered = await deliver(monitor, now=now)
-    return Pass(taken=taken, assessed=assessed, swept=swept, kept=kept, delivered=delivered)
+    return Pass(
+        taken=taken,
+        came_back=came_back,
+        assessed=assessed,
+        swept=swept,
+        kept=kept,
+        delivered=delivered,
+    )

@@ -7,13 +7,16 @@ events counted and which not, each window of time counted or not, and what was s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from monitor.clocks.explanation import Considered, because, considered
 from monitor.clocks.timeline import Timeline, live_facts
+from monitor.cycle.asked import actions_of, is_hidden, reason_in_words, said_of_role
+from monitor.cycle.awaiting import awaited
 from monitor.cycle.lists import says, trusted_until
-from monitor.model import HOUR, Instant, KeptClock, SaidAlert, Verdict
+from monitor.cycle.mailbox_status import start_queries
+from monitor.model import HOUR, Action, Instant, KeptClock, SaidAlert, Verdict
 from monitor.rulebook.book import Duty
 from monitor.store import actions, alerts, cases, clocks, intakes
 from monitor.store.engine import Connection, reading, writing
@@ -35,6 +38,21 @@ class ToldLine:
     reason: str
     decided_at: Instant
     sent_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoneLine:
+    """Something that a person did about the telling of a clock."""
+
+    number: int
+    kind: str
+    by: str
+    """A role in words; never an account."""
+    reason_code: str
+    reason: str
+    from_at: Instant
+    until_at: Instant | None
+    ended_at: Instant | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +83,7 @@ class ClockExplanation:
     windows: tuple[CountedWindow, ...]
     events: tuple[Considered, ...]
     told: tuple[ToldLine, ...]
+    done: tuple[DoneLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +101,8 @@ def explain_case(
 ) -> CaseExplanation | None:
     """A case as it was at `now`, as known today; None where nothing is known of the reference.
 
+    The same answer for a restricted case, unless this account is one of those that may see it.
+
     Looking at a case is itself logged.
     """
     with writing(monitor.engine) as connection:
@@ -98,6 +119,8 @@ def explain_case(
         if reference not in standing:
             return None
         linked = cases.linked_case_ids(connection, [standing[reference]])
+        if is_hidden(monitor, clocks.clocks_of(connection, linked), actor=actor):
+            return None
         events = cases.events_of(connection, linked)
         timeline = live_facts(
             event for told in events.values() for event in told if event.occurred_from <= now
@@ -123,6 +146,7 @@ def _explained(
     trusted = trusted_until(intakes.list_feeds(connection))
     said = alerts.said_about(connection, [clock.id for clock in kept])
     tolerances = intakes.tolerances(connection)
+    asked = actions_of(connection, kept)
     for clock in kept:
         if clock.clock.started_at > now or rule not in (None, clock.clock.key.rule):
             continue
@@ -130,7 +154,30 @@ def _explained(
         verdict = says(clock, monitor.rulebook, trusted, at=now)
         tolerance = max(tolerances.values(), default=0)
         looked_at = considered(clock.clock, timeline, duty, tolerance=tolerance)
-        yield _explanation(clock, duty, verdict, looked_at, said, now=now)
+        explained = _explanation(clock, duty, verdict, looked_at, said, now=now)
+        queried = start_queries(monitor, connection, [clock.id, *clock.inherits], now=now)
+        yield replace(
+            explained,
+            because=(*explained.because, *queried, *awaited(monitor, clock, duty, now=now)),
+            done=tuple(_done(monitor, asked[clock.id], now=now)),
+        )
+
+
+def _done(monitor: Monitor, asked: Iterable[Action], *, now: Instant) -> Iterable[DoneLine]:
+    """What people had done by an instant."""
+    for action in asked:
+        if action.from_at <= now:
+            ended_at = action.ended_at
+            yield DoneLine(
+                number=action.number,
+                kind=action.kind,
+                by=said_of_role(monitor, action.on_behalf_of),
+                reason_code=action.reason_code,
+                reason=reason_in_words(monitor, action.kind, action.reason_code),
+                from_at=action.from_at,
+                until_at=action.until_at,
+                ended_at=ended_at if ended_at is not None and ended_at <= now else None,
+            )
 
 
 def _explanation(

@@ -13,21 +13,27 @@ from monitor import words
 from monitor.clocks.agenda import agenda, next_step_at
 from monitor.clocks.timeline import live_facts
 from monitor.clocks.verdicts import verdict
-from monitor.escalate.decide import (
+from monitor.cycle.asked import actions_of, reason_in_words, said_of_role
+from monitor.cycle.confirming import BY_HAND
+from monitor.cycle.rostering import with_duty
+from monitor.escalate.decide import told_as_overdue
+from monitor.escalate.orders import PASSED, ActionKind, Orders, orders
+from monitor.escalate.roster import BOUNCED, Reached, Whereabouts
+from monitor.escalate.telling import (
     CLAIM_LAPSED,
     LEARNT_LATE,
     TOLD_LATE,
     UNCONFIRMED,
     WAITED_FOR_DUTY,
     WAS_DEFERRED,
-    told_as_overdue,
 )
-from monitor.escalate.roster import Reached, Whereabouts
 from monitor.letters import (
     DutyLine,
+    EndedLate,
     FeedRead,
     NextStep,
     OtherDuty,
+    Owner,
     Remaining,
     Route,
     Silence,
@@ -44,6 +50,7 @@ from monitor.model import (
     Event,
     Instant,
     KeptClock,
+    SaidAlert,
     Verdict,
 )
 from monitor.rulebook.book import Duty
@@ -71,6 +78,8 @@ class CaseFile:
         ids = [kept.id for kept in self.clocks]
         self.said = alerts.said_about(connection, ids)
         self.feeds = {row["name"]: row for row in intakes.list_feeds(connection)}
+        self.asked = actions_of(connection, self.clocks)
+        self.roster = with_duty(monitor.roster, connection)
 
     def kept(self, clock_id: int) -> KeptClock:
         """One of its clocks."""
@@ -101,6 +110,16 @@ class CaseFile:
 
     def why_you(self, alert: Alert) -> str:
         """Why an alert comes to this reader and not to the one whose turn it was; a sentence."""
+        passed = self._passed_by(alert) if alert.rung == PASSED else ""
+        instead = self._instead_of(alert)
+        return f"{passed} {instead}".strip()
+
+    def _passed_by(self, alert: Alert) -> str:
+        acts = (act for act in self.asked[alert.clock_id] if act.number == alert.repeat)
+        by = next((said_of_role(self.monitor, act.on_behalf_of) for act in acts), "")
+        return f"The {by} has passed this on." if by else "This was passed on."
+
+    def _instead_of(self, alert: Alert) -> str:
         if alert.role == alert.asked_role:
             return ""
         why = alert.reason.rpartition("; ")[2]
@@ -111,12 +130,23 @@ class CaseFile:
         """The version of the rule that governs a clock."""
         return self.monitor.rulebook.duty(kept.clock.key.rule, kept.clock.rule_version)
 
+    def orders_about(self, kept: KeptClock) -> Orders:
+        """What people asked of the telling about a clock."""
+        ids = {kept.id, *kept.inherits}
+        said = [told for told in self.said if told.alert.clock_id in ids]
+        return orders(kept, self.asked[kept.id], said)
+
+    def is_late(self, clock_id: int, *, now: Instant) -> bool:
+        """Whether a clock ended after it was due."""
+        return verdict(self.kept(clock_id).clock, now=now) is Verdict.LATE
+
     # -- one duty -----------------------------------------------------------------------------
 
     def line(self, kept: KeptClock, *, alert: Alert | None, now: Instant) -> DutyLine:
         """What can be said of a clock at `now`, because of an alert."""
         clock, duty = kept.clock, self.duty_of(kept)
         rule = duty.rule
+        owner = self._owner(kept, now=now)
         return DutyLine(
             reference=self.reference_of(kept),
             due_at=clock.due_at,
@@ -138,11 +168,13 @@ class CaseFile:
             waiting_since=clock.stage_at,
             others=self._others(kept, now=now),
             told=self._told(kept, alert),
+            owner=owner,
+            unowned=owner is None and verdict(clock, now=now) is Verdict.OVERDUE,
             next_steps=self._next_steps(kept, duty, now=now),
             unconfirmed=self._unconfirmed(alert),
             learnt_late=self._learnt_late(alert, now=now),
             reopened=_reopened(alert),
-            held=_held(alert),
+            held=self._held(kept, alert, now=now),
             limit=words.limit(str(rule.threshold)),
             authority=_authority(duty),
             rule=rule.id,
@@ -165,13 +197,35 @@ class CaseFile:
             confirm_by=clock.confirm_by,
         )
 
+    def ended_late(self, kept: KeptClock) -> EndedLate:
+        """How a duty ended of which somebody was told that it is overdue."""
+        clock, rule = kept.clock, self.duty_of(kept).rule
+        ended_at = clock.stopped_at if clock.stopped_at is not None else clock.exempt_at
+        assert ended_at is not None
+        assert clock.due_at is not None
+        late_by = max(0, ended_at - clock.due_at)
+        reference = self.reference_of(kept)
+        if clock.restricted:
+            return EndedLate(
+                reference=reference, ended_at=ended_at, late_by=late_by, restricted=True
+            )
+        return EndedLate(
+            reference=reference,
+            ended_at=ended_at,
+            late_by=late_by,
+            whom=WHOM.get(rule.partner, rule.partner),
+            awaited="" if rule.partner else (rule.subject or rule.title),
+            decided=clock.stopped_at is None,
+            which=self._which(kept),
+        )
+
     def feeds_read(self, kept: KeptClock) -> tuple[FeedRead, ...]:
         """How far the feeds had been read on which a line rests."""
         names = dict.fromkeys((*self.duty_of(kept).rule.stop_feeds, *self._feeds_of_facts()))
         return tuple(
-            FeedRead(feed=self._feed_title(name), read_to=row["last_heard_at"])
+            FeedRead(feed=self._feed_title(name), read_to=row["heard_through"])
             for name in names
-            if (row := self.feeds.get(name)) and row["last_heard_at"] is not None
+            if (row := self.feeds.get(name)) and row["heard_through"] is not None
         )
 
     # -- its parts ----------------------------------------------------------------------------
@@ -246,49 +300,81 @@ class CaseFile:
             and said.alert.kind is AlertKind.OVERDUE
             and said.alert.episode == kept.episode
             and (alert is None or said.alert[:5] != alert[:5])
+            and not self._bounced(said)
+        )
+
+    def _bounced(self, said: SaidAlert) -> bool:
+        """Whether an alert did not arrive, and somebody else was told instead."""
+        step = said.alert._replace(recipient="")[:5]
+        return any(
+            other.id > said.id
+            and other.alert._replace(recipient="")[:5] == step
+            and other.alert.recipient != said.alert.recipient
+            and other.alert.reason.endswith(BOUNCED)
+            for other in self.said
         )
 
     def _next_steps(self, kept: KeptClock, duty: Duty, *, now: Instant) -> tuple[NextStep, ...]:
-        steps = agenda(kept.clock, duty)
-        if next_step_at(kept.clock, steps, kept.steps_done) is None:
+        steps, asked = agenda(kept.clock, duty), self.orders_about(kept)
+        if asked.closed or next_step_at(kept.clock, steps, kept.steps_done) is None:
             return ()
+        rest = asked.resting(now)
+        begins = now if rest is None else rest.until_at
         ahead = [
-            NextStep(role=self._role_at(kept, duty, step.role, step.at), at=step.at)
+            NextStep(role=self._role_at(kept, duty, step.role, at), at=at)
             for step in steps[kept.steps_done :]
-            if step.at is not None and step.at > now and step.rung != "repeat"
+            if step.at is not None and step.rung != "repeat" and (at := max(step.at, begins)) > now
         ]
         return tuple(ahead[:3])
 
     def _role_at(self, kept: KeptClock, duty: Duty, role: str, at: Instant) -> str:
         """Who would be told for a role at an instant, as far as duty hours show it today."""
-        roster = self.monitor.roster
+        roster = self.roster
         if role == HOLDER:
-            role = next(
-                (
-                    stage.holder
-                    for stage in self.monitor.rulebook.vocabulary.stages
-                    if stage.kind == kept.clock.stage
-                ),
-                role,
-            )
+            passed = self.orders_about(kept).holder(kept)
+            stage = kept.clock.stage
+            role = passed.to_role if passed else self.monitor.rulebook.vocabulary.holder(stage)
         clock = kept.clock
         place = Whereabouts(clock.district, clock.unit, clock.restricted)
         reach = roster.reach(role, place, at=at, wakes=duty.rule.wakes)
         return roster.title(reach.role if isinstance(reach, Reached) else role)
 
+    def _owner(self, kept: KeptClock, *, now: Instant) -> Owner | None:
+        """Who has it in hand; a role, never an account."""
+        rest = self.orders_about(kept).taken(now)
+        if rest is None:
+            return None
+        return Owner(
+            role=said_of_role(self.monitor, rest.action.on_behalf_of),
+            until=rest.until_at,
+            reason=reason_in_words(self.monitor, rest.action.kind, rest.action.reason_code),
+        )
+
+    def _held(self, kept: KeptClock, alert: Alert | None, *, now: Instant) -> str:
+        """Why telling rested until now."""
+        if alert is None:
+            return ""
+        if WAS_DEFERRED in alert.reason:
+            return "it was deferred, and the time for review has passed"
+        rest = self.orders_about(kept).rested(alert.rung_at, now=alert.decided_at)
+        if rest is None:
+            return ""
+        until = words.when(rest.until_at, at=now, zone=self.monitor.zone)
+        how = "taken" if rest.action.kind == ActionKind.TAKE else "silenced"
+        by = said_of_role(self.monitor, rest.action.on_behalf_of)
+        return f"it was {how} until {until}{f' by the {by}' if by else ''}"
+
     def _unconfirmed(self, alert: Alert | None) -> Silence | None:
         """The feed that could hold the stop and was not heard since due."""
         if alert is None or UNCONFIRMED not in alert.reason:
             return None
-        kept = self.kept(alert.clock_id)
-        silent = [
-            (row["last_heard_at"], name)
-            for name in self.duty_of(kept).rule.stop_feeds
-            if (row := self.feeds.get(name)) and row["last_heard_at"] is not None
-        ]
-        if not silent:
+        name, _, _ = alert.reason.partition(f"{UNCONFIRMED}: ")[2].partition(" ")
+        row, clock = self.feeds.get(name), self.kept(alert.clock_id).clock
+        if row is None:
             return None
-        since, name = min(silent)
+        since: Instant | None = row["heard_through"]
+        if since is not None and since > max(clock.due_at or 0, clock.known_at - 1):
+            return None  # it was heard since this was decided, and showed no stop
         return Silence(feed=self._feed_title(name), since=since)
 
     def _learnt_late(self, alert: Alert | None, *, now: Instant) -> str:
@@ -336,6 +422,8 @@ class CaseFile:
 
     def _feed_title(self, name: str) -> str:
         """A feed as a sentence names it: its title up to the colon."""
+        if name == BY_HAND:
+            return "confirmed by hand"
         feed = self.monitor.feeds.get(name)
         title = feed.title.partition(":")[0] if feed else name
         return title[:1].lower() + title[1:]
@@ -369,12 +457,6 @@ def _reopened(alert: Alert | None) -> str:
     if alert is None or CLAIM_LAPSED not in alert.reason:
         return ""
     return "it was recorded afterwards that somebody was told, and nobody confirmed it in time"
-
-
-def _held(alert: Alert | None) -> str:
-    if alert is None or WAS_DEFERRED not in alert.reason:
-        return ""
-    return "it was deferred, and the time for review has passed"
 
 
 def _mend(clock: Clock) -> str:

@@ -11,6 +11,7 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from monitor.cycle.watched import Watched
 from monitor.worktime.zones import day_of
 
 if TYPE_CHECKING:
@@ -36,20 +37,34 @@ class Monitor:
     rulebook: Rulebook
     rulebook_fault: str = ""
     """Why the rules folder is not what is in force; empty where it is."""
+    behind: str = ""
+    """Why this node may not decide though its rulebook is the one in force: its files give another.
+    Mails are written by what is in force all the same."""
+    schema: str
+    """The newest migration that this program knows."""
     roster: Roster
     partners: Partners
     feeds: Mapping[str, Feed]
     composer: Composer
     post: Post
+    operator_post: Post | None = None
+    """A relay of their own for mails to the operator; they go by `post` where it is None."""
     child_secret: bytes
     node: str
     stopping: Flag = field(default_factory=Flag)
     """Set when the process is asked to end: work stops at the next safe place."""
+    watched: Watched = field(default_factory=Watched)
+    """What the watch on the watch remembers; a reload keeps it."""
 
     @property
     def zone(self) -> ZoneInfo:
         """The zone in which people are told times."""
         return ZoneInfo(self.settings.service.zone)
+
+    @property
+    def posts(self) -> tuple[Post, ...]:
+        """Every relay that mails go by."""
+        return (self.post,) if self.operator_post is None else (self.post, self.operator_post)
 
     @property
     def mail_domain(self) -> str:

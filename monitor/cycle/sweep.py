@@ -2,19 +2,23 @@
 
 What comes in: an installation and now. What goes out: alerts, each stored with the decision that
 led to it in one transaction. Its cost is that of the clocks that are due, never of the backlog.
+A node that is held back decides nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from monitor.escalate.decide import Circumstances, FeedHeard, decide, unsaid
+from monitor.cycle.asked import actions_of
+from monitor.cycle.nodes import not_deciding
+from monitor.cycle.rostering import with_duty
+from monitor.escalate.decide import Circumstances, Decision, FeedHeard, decide, unsaid
 from monitor.logs import get_logger
-from monitor.model import Instant, KeptClock, SaidAlert
-from monitor.store import alerts, cases, clocks, intakes
-from monitor.store.engine import Connection, reading, writing
+from monitor.model import DAY, Duration, Instant, KeptClock, SaidAlert
+from monitor.store import alerts, cases, clocks, intakes, mailbox, silences
+from monitor.store.engine import Connection, in_transaction, reading
 
 if TYPE_CHECKING:
     from monitor.cycle.parts import Monitor
@@ -25,25 +29,51 @@ CLOCKS_AT_ONCE = 200
 """Decided by one transaction: few enough to hold the database for a moment only."""
 
 
+FORGET_UNSAID_AFTER: Final[Duration] = 15 * DAY
+"""What goes with the next mail to somebody is no news to a reader who gets none for two weeks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
     """What a sweep came to."""
 
     clocks: int
     alerts: int
+    held_back: str = ""
+    """Why this node may not decide; empty where it may."""
 
 
 def sweep(monitor: Monitor, *, now: Instant) -> Swept:
-    """Decide every clock whose next action has come."""
+    """Decide every clock whose next action has come, unless this node is held back."""
     decided = queued = 0
     while True:
-        with writing(monitor.engine) as connection:
-            due = clocks.due_clocks(connection, now=now, limit=CLOCKS_AT_ONCE)
-            if not due:
-                return Swept(clocks=decided, alerts=queued)
-            circumstances = _circumstances(monitor, connection, now=now)
-            queued += _decide_all(connection, due, circumstances)
-            decided += len(due)
+        some = in_transaction(monitor.engine, lambda c: _sweep_some(monitor, c, now=now))
+        for clock_id, decision in some.decided:
+            log.info("clock_decided", clock=clock_id, why=decision.why, told=len(decision.alerts))
+        decided, queued = decided + some.due, queued + some.alerts
+        if not some.due:
+            return Swept(clocks=decided, alerts=queued, held_back=some.held_back)
+
+
+class _Some(NamedTuple):
+    """What one transaction came to; with no clock due there is no more to do."""
+
+    due: int = 0
+    alerts: int = 0
+    decided: Sequence[tuple[int, Decision]] = ()
+    held_back: str = ""
+
+
+def _sweep_some(monitor: Monitor, connection: Connection, *, now: Instant) -> _Some:
+    """The locks, in this order: what governs, what was heard, clocks, mails, alerts."""
+    if held_back := not_deciding(monitor, connection):
+        return _Some(held_back=held_back)
+    intakes.hold_feeds(connection)
+    due = clocks.due_clocks(connection, now=now, limit=CLOCKS_AT_ONCE)
+    if not due:
+        alerts.forget_unsaid(connection, before=now - FORGET_UNSAID_AFTER)
+        return _Some()
+    return _decide_all(connection, due, _circumstances(monitor, connection, now=now))
 
 
 def next_sweep_at(monitor: Monitor) -> Instant | None:
@@ -53,16 +83,28 @@ def next_sweep_at(monitor: Monitor) -> Instant | None:
 
 
 def _circumstances(monitor: Monitor, connection: Connection, *, now: Instant) -> Circumstances:
+    back_at = silences.newest_ends(connection)
     feeds = {
-        row["name"]: FeedHeard(row["last_heard_at"], row["lag"])
+        row["name"]: FeedHeard(
+            row["heard_through"],
+            row["lag"],
+            row["trusted_until"],
+            silences.first_heard_at(connection, row["name"]),
+            back_at.get(row["name"]),
+        )
         for row in intakes.list_feeds(connection)
     }
-    return Circumstances(rulebook=monitor.rulebook, roster=monitor.roster, feeds=feeds, now=now)
+    roster = with_duty(monitor.roster, connection)
+    roster = replace(roster, unreachable=mailbox.flagged_addresses(connection))
+    return Circumstances(rulebook=monitor.rulebook, roster=roster, feeds=feeds, now=now)
 
 
-def _decide_all(connection: Connection, due: list[KeptClock], circumstances: Circumstances) -> int:
+def _decide_all(
+    connection: Connection, due: list[KeptClock], circumstances: Circumstances
+) -> _Some:
     """Read, decide, write. What nobody was told yet is cancelled before it is decided who was."""
     now = circumstances.now
+    circumstances = replace(circumstances, asked=actions_of(connection, due))
     succeeded = _with_successors(connection, due)
     said = _said_about(connection, due)
     needless = [
@@ -75,6 +117,7 @@ def _decide_all(connection: Connection, due: list[KeptClock], circumstances: Cir
         alerts.cancel_unattempted(connection, needless)
         said = _said_about(connection, due)
     queued = 0
+    decided = []
     for kept in due:
         decision = decide(
             kept,
@@ -84,8 +127,8 @@ def _decide_all(connection: Connection, due: list[KeptClock], circumstances: Cir
         )
         if clocks.update_clock(connection, decision.clock):
             queued += alerts.insert_alerts(connection, decision.alerts)
-            log.info("clock_decided", clock=kept.id, why=decision.why, told=len(decision.alerts))
-    return queued
+            decided.append((kept.id, decision))
+    return _Some(due=len(due), alerts=queued, decided=decided)
 
 
 def _said_about(connection: Connection, due: Iterable[KeptClock]) -> dict[int, list[SaidAlert]]:

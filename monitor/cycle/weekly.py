@@ -10,20 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from monitor.cycle.asked import people_in_words
+from monitor.cycle.mails import ended_late_for
 from monitor.letters import DigestLetter
 from monitor.logs import get_logger
 from monitor.model import Instant
 from monitor.report.digest import DigestInput, digest_letter, named_cases
 from monitor.report.figures import ClockRow, Figures, figures
-from monitor.report.periods import Week, digest_due
+from monitor.report.periods import DigestDue, Week, digest_due
 from monitor.report.scopes import Scope
 from monitor.report.trust import FeedHours, FeedState, Said, Silence, TakenIn, feed_hours
 from monitor.report.wording import left_out, stop_feeds, wording
+from monitor.store import alerts, intakes, outbox
 from monitor.store import figures as stored
-from monitor.store import intakes, outbox
-from monitor.store.engine import Connection, reading, writing
+from monitor.store.engine import Connection, reading, take_turn, writing
 
 if TYPE_CHECKING:
     from monitor.cycle.parts import Monitor
@@ -34,7 +36,16 @@ DIGEST = "digest"
 
 
 class UnknownScope(ValueError):
-    """A scope that no reader is configured for and no name fits."""
+    """Words that are no scope, or a place of which nothing is known."""
+
+
+class MissedDigest(NamedTuple):
+    """Digests that are due and are not in the outbox."""
+
+    week: Week
+    since: Instant
+    """When they fell due."""
+    readers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +77,16 @@ def make_digests(
 ) -> Iterator[MadeDigest]:
     """Digests of a week (by default the last) for one scope or all that somebody reads.
 
-    Raises ValueError for words that are no week or no scope.
+    Raises ValueError for words that are no week, or for one that has not begun, and UnknownScope.
     """
-    chosen = Week.parse(week) if week else Week.before(now, monitor.zone)
+    chosen = _week(monitor, week, now=now) if week else Week.before(now, monitor.zone)
     readers = _readers(monitor)
-    for each in [Scope.parse(scope)] if scope else list(readers) or [Scope.parse("force")]:
+    asked = [_scope(monitor, scope)] if scope else list(readers) or [Scope.parse("force")]
+    for each in asked:
         letter, _ = _letter(monitor, each, chosen, now=now)
         to = (readers.get(each) or ("reader@" + monitor.mail_domain,))[0]
-        yield _made(monitor, letter, each, chosen, to=to, now=now)
+        name = monitor.composer.message_id(f"digest {each} {chosen} {to}")
+        yield _made(monitor, letter, each, chosen, to=to, message_id=name, now=now)
 
 
 def queue_digests(
@@ -81,15 +94,17 @@ def queue_digests(
 ) -> int:
     """Put the digests that are due, or were asked for, into the outbox; returns how many.
 
-    Nothing is due before the installation knew anything of that week.
+    Nothing is due before the installation knew anything of that week. Raises ValueError for words
+    that are no week, or for one that has not begun, and UnknownScope.
     """
     settings = monitor.settings
+    wanted = _scope(monitor, scope) if scope else None
     if settings.telling.alerts == "off" and week is None:
         return 0
-    chosen = Week.parse(week) if week else _due_week(monitor, now=now)
+    due = None if week else _due(monitor, now=now)
+    chosen = _week(monitor, week, now=now) if week else due and due.week
     if chosen is None:
         return 0
-    wanted = Scope.parse(scope) if scope else None
     queued = 0
     for each, addresses in _readers(monitor).items():
         if wanted in (None, each):
@@ -97,11 +112,59 @@ def queue_digests(
     return queued
 
 
+def missed_digest(monitor: Monitor, *, now: Instant) -> MissedDigest | None:
+    """The digests of the latest week that are due and not in the outbox; None where none is."""
+    due = None if monitor.settings.telling.alerts == "off" else _due(monitor, now=now)
+    if due is None:
+        return None
+    with reading(monitor.engine) as connection:
+        missed = sum(
+            len(_owed(connection, scope, due.week, addresses))
+            for scope, addresses in _readers(monitor).items()
+        )
+    return MissedDigest(due.week, due.since, missed) if missed else None
+
+
+def _week(monitor: Monitor, text: str, *, now: Instant) -> Week:
+    week = Week.parse(text)
+    if week.first(monitor.zone) > now:
+        msg = f"{text} has not begun: nothing can be known of it"
+        raise ValueError(msg)
+    return week
+
+
+def _scope(monitor: Monitor, text: str) -> Scope:
+    """A scope that has a reader, or of which a clock tells; raises UnknownScope for any other.
+
+    Figures of a mistyped district would read as a week in which nothing happened.
+    """
+    try:
+        scope = Scope.parse(text)
+    except ValueError as error:
+        raise UnknownScope(str(error)) from None
+    configured = {*_readers(monitor), *_places_of_posts(monitor)}
+    with reading(monitor.engine) as connection:
+        is_known = scope in configured or not scope.columns
+        if is_known or stored.is_told_of(connection, scope.columns):
+            return scope
+        told_of = stored.places(connection, scope.kind)
+    named = {str(each) for each in configured} | {f"{scope.kind}:{place}" for place in told_of}
+    msg = f"nothing is known of {text!r}; known: {', '.join(sorted({'force', *named}))}"
+    raise UnknownScope(msg)
+
+
+def _places_of_posts(monitor: Monitor) -> Iterator[Scope]:
+    for post in monitor.roster.file.posts:
+        for kind, place in (("district", post.district), ("unit", post.unit)):
+            if place:
+                yield Scope(kind, place)
+
+
 def _readers(monitor: Monitor) -> dict[Scope, tuple[str, ...]]:
     return {Scope.parse(digest.scope): digest.to for digest in monitor.roster.file.digests}
 
 
-def _due_week(monitor: Monitor, *, now: Instant) -> Week | None:
+def _due(monitor: Monitor, *, now: Instant) -> DigestDue | None:
     """The latest week whose digest is due; None where it ended before anything was received."""
     digest = monitor.settings.digest
     due = digest_due(
@@ -113,26 +176,21 @@ def _due_week(monitor: Monitor, *, now: Instant) -> Week | None:
     )
     with reading(monitor.engine) as connection:
         first = intakes.first_received_at(connection)
-    return None if first is None or first >= due.week.end(monitor.zone) else due.week
+    return None if first is None or first >= due.week.end(monitor.zone) else due
 
 
 def _queue(
     monitor: Monitor, scope: Scope, week: Week, addresses: tuple[str, ...], *, now: Instant
 ) -> int:
     with reading(monitor.engine) as connection:
-        owed = [
-            address
-            for address in addresses
-            if not outbox.digest_was_made(
-                connection, scope=str(scope), period=str(week), recipient=address
-            )
-        ]
+        owed = _owed(connection, scope, week, addresses)
     if not owed:
         return 0
     letter, known = _letter(monitor, scope, week, now=now)
     queued = 0
     for address in owed:
         with writing(monitor.engine) as connection:
+            take_turn(connection, "digest")  # else two nodes would both find that none was made
             if not outbox.digest_was_made(
                 connection, scope=str(scope), period=str(week), recipient=address
             ):
@@ -140,6 +198,19 @@ def _queue(
                 queued += 1
     log.info("digest_queued", scope=str(scope), week=str(week), readers=queued)
     return queued
+
+
+def _owed(
+    connection: Connection, scope: Scope, week: Week, addresses: tuple[str, ...]
+) -> list[str]:
+    """Readers for whom the digest of a scope and week was not made."""
+    return [
+        address
+        for address in addresses
+        if not outbox.digest_was_made(
+            connection, scope=str(scope), period=str(week), recipient=address
+        )
+    ]
 
 
 def _put_into_outbox(
@@ -157,7 +228,10 @@ def _put_into_outbox(
     redirect = monitor.settings.telling.redirect_all_to
     if redirect:
         letter = replace(letter, redirected=f"a reader of the digest, {scope.label}")
-    made = _made(monitor, letter, scope, week, to=redirect or address, now=now)
+    over = ended_late_for(monitor, connection, address, now=now)
+    letter = replace(letter, ended_late=tuple(over.values()))
+    name = outbox.new_message_id(monitor.mail_domain)
+    made = _made(monitor, letter, scope, week, to=redirect or address, message_id=name, now=now)
     message_id = outbox.queue_message(
         connection,
         kind=DIGEST,
@@ -166,10 +240,11 @@ def _put_into_outbox(
         domain=monitor.mail_domain,
         now=now,
         not_before=now,
-        message_id=_message_id(monitor, scope, week, redirect or address),
+        message_id=name,
         content=made.content,
         subject=made.subject,
     )
+    alerts.let_carry(connection, message_id, over)
     outbox.record_digest(
         connection,
         scope=str(scope),
@@ -182,12 +257,17 @@ def _put_into_outbox(
 
 
 def _made(
-    monitor: Monitor, letter: DigestLetter, scope: Scope, week: Week, *, to: str, now: Instant
+    monitor: Monitor,
+    letter: DigestLetter,
+    scope: Scope,
+    week: Week,
+    *,
+    to: str,
+    message_id: str,
+    now: Instant,
 ) -> MadeDigest:
     rendered = monitor.composer.render(letter)
-    content = monitor.composer.compose(
-        letter, to=to, message_id=_message_id(monitor, scope, week, to), date=now
-    )
+    content = monitor.composer.compose(letter, to=to, message_id=message_id, date=now)
     return MadeDigest(
         scope=scope,
         week=week,
@@ -196,10 +276,6 @@ def _made(
         html=rendered.html,
         content=content,
     )
-
-
-def _message_id(monitor: Monitor, scope: Scope, week: Week, address: str) -> str:
-    return monitor.composer.message_id(f"digest {scope} {week} {address}")
 
 
 # -- figures ----------------------------------------------------------------------------------
@@ -224,6 +300,7 @@ def _letter(
                 feeds=_feeds(connection, since=since, until=min(until, now)),
                 taken_in=TakenIn(**stored.taken_in(connection, since=since, until=until)),
                 said=Said(**said),
+                people=people_in_words(monitor, connection, scope.columns, now=now),
                 zone=monitor.zone,
             )
         )

@@ -48,6 +48,7 @@ from monitor.letters import (
     DutyLine,
     OperatorLetter,
     OverdueLetter,
+    SilenceLetter,
     WarningLetter,
     WithdrawalLetter,
     Withdrawn,
@@ -69,6 +70,7 @@ FOLDERS: Final[Mapping[type[AnyLetter], str]] = {
     WithdrawalLetter: "withdrawal",
     DigestLetter: "digest",
     OperatorLetter: "operator",
+    SilenceLetter: "silence",
 }
 """The folder of each mail's three templates."""
 PARTS: Final = ("subject.txt", "body.txt", "body.html")
@@ -385,14 +387,18 @@ def _ready(value: _Value) -> _Value:
         return value
     if isinstance(value, DutyLine | Withdrawn):
         value = value.veiled()  # type: ignore[assignment]  # of the same type
-    changes: dict[str, Any] = {
-        part.name: _ready(getattr(value, part.name)) for part in fields(value)
-    }
-    return replace(value, **changes)
+    changes: dict[str, Any] = {}
+    for part in fields(value):
+        before = getattr(value, part.name)
+        if before and (after := _ready(before)) is not before:
+            changes[part.name] = after
+    return replace(value, **changes) if changes else value
 
 
 def _clean(text: str) -> str:
     """One line of what can be seen: no controls, no marks that turn the direction of writing."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     return " ".join("".join(_seen(character) for character in text).split())
 
 

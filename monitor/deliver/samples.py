@@ -18,6 +18,7 @@ from monitor.letters import (
     DigestSpan,
     DutyLine,
     FeedRead,
+    HeardAgain,
     NextStep,
     OperatorLetter,
     OtherDuty,
@@ -27,6 +28,8 @@ from monitor.letters import (
     Remedy,
     Route,
     Silence,
+    SilenceLetter,
+    SilentFeed,
     Stage,
     Told,
     WarningLetter,
@@ -481,5 +484,53 @@ SAMPLES: Final[Mapping[str, AnyLetter]] = {
     ),
     "operator": _OPERATOR,
     "operator-bare": OperatorLetter(at=_at("2027-03-09 02:47"), wrong="a loop is not turning"),
+    "silence": SilenceLetter(
+        at=_at("2027-03-25 19:00"),
+        role="duty inspector",
+        service="Safeguarding timeliness",
+        silent=(
+            SilentFeed(
+                feed="sending log",
+                since=_at("2027-03-25 18:00"),
+                expected="every 15 min",
+                duties=14,
+                high_risk=3,
+            ),
+        ),
+    ),
+    "silence-several": SilenceLetter(
+        at=_at("2027-03-26 19:00"),
+        role="monitor operator",
+        service="Safeguarding timeliness",
+        silent=(
+            SilentFeed(feed="command and control log"),
+            SilentFeed(feed="sending log", since=_at("2027-03-25 18:00"), duties=1, is_news=False),
+            SilentFeed(feed="custody", since=_at("2027-03-26 15:00"), comes=True, is_news=False),
+        ),
+        heard=(
+            HeardAgain(
+                feed="occurrence system",
+                silent_from=_at("2027-03-25 18:00"),
+                silent_to=_at("2027-03-26 18:52"),
+            ),
+        ),
+        steps=(
+            Remedy(
+                what="Look whether the extract is still written into its drop folder.",
+                command="ls -l drop/command-control",
+            ),
+            Remedy(what="See what the monitor knows of its feeds.", command="monitor status"),
+        ),
+    ),
+    "silence-over": SilenceLetter(
+        at=_at("2027-03-30 08:00"),
+        heard=(
+            HeardAgain(
+                feed="sending log",
+                silent_from=_at("2027-03-25 18:00"),
+                silent_to=_at("2027-03-30 08:00"),
+            ),
+        ),
+    ),
 }
 """By name: the kind of mail, and what is particular about the letter."""

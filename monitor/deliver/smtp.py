@@ -1,8 +1,8 @@
-"""Hands one mail at a time to a mail server: the one door to aiosmtplib.
+"""Hands mails to a mail server over a few connections: the one door to aiosmtplib.
 
 What comes in: the bytes of a mail and its two addresses. What goes out: whether the server took
-it, and if not, whether to try again. It does not care what the mail says, who is owed it, or when
-to try again.
+it, and if not, whether to try again and who is at fault: the mail with its recipient, or the
+server. It does not care what the mail says, who is owed it, or when to try again.
 
 Nothing is ever sent in clear but to this machine itself: a server that cannot do TLS, or whose
 certificate does not hold, gets no byte of a mail.
@@ -16,6 +16,7 @@ import re
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import aiosmtplib
@@ -28,9 +29,15 @@ Security: TypeAlias = Literal["starttls", "tls", "none-loopback-only"]
 
 _ADDRESS: Final = re.compile(r"[^\s@<>\x00-\x1f\x7f]{1,64}@([A-Za-z0-9.-]{1,255})", re.ASCII)
 _SOMEBODY: Final = re.compile(r"<?[^\s<>]+@[^\s<>]+>?")
-_OUR_SET_UP: Final = frozenset({500, 501, 502, 503, 504, 530, 534, 535, 538})
-"""Replies that blame the conversation or our account, not the mail (RFC 5321, RFC 4954)."""
-_TOO_LARGE: Final = 552
+_ENHANCED: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
+_CONVERSATION: Final = frozenset({500, 501, 502, 503, 504})
+"""Replies that blame the conversation, not what it is about (RFC 5321)."""
+_ACCOUNT: Final = frozenset({530, 534, 535, 538})
+"""Replies that blame our account (RFC 4954)."""
+_FULL: Final = 552
+"""Too large, or the mailbox is full: RFC 5321 has one code for both."""
+_TOO_LARGE: Final = frozenset({"5.2.3", "5.3.4"})
+_MAILBOX_FULL: Final = "5.2.2"
 _CLOSING: Final = 421
 _PERMANENT: Final = 500
 _LONGEST_REASON: Final = 200
@@ -62,8 +69,10 @@ class MailServer:
     """The name by which we greet; the machine's own where empty."""
     connect_seconds: float = 10
     exchange_seconds: float = 60
-    """For one mail, from waiting for the connection to the server's last word. The lease on a
+    """For one mail, from waiting for a connection to the server's last word. The lease on a
     message must be more than twice as long."""
+    connections: int = 2
+    """How many mails go out beside each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +84,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryAgain:
-    """Not now: the server, the way to it, or our set-up is at fault."""
+    """Not now: the mail, the server, the way to it, or our set-up is at fault."""
 
     reason: str
     code: int | None = None
-    """The server's reply code, where it said one."""
+    """The server's reply code; None where it said nothing, or nothing that could be read."""
+    at_fault: Literal["mail", "server", "login"] = "server"
+    """`mail`: this one or its recipient, others may go out. `server`: whatever is tried next fails
+    alike. `login`: so too, and each attempt brings our account nearer to being locked."""
     unknown: bool = False
     """The mail may have been taken all the same: the server went silent after it was handed over.
     Who was attempted so counts as told when an alert is withdrawn."""
@@ -96,11 +108,41 @@ class GiveUp:
 Outcome: TypeAlias = Accepted | TryAgain | GiveUp
 
 
-class Post:
-    """One connection to a mail server, opened when first needed and kept for the mails after.
+class _Stage(Enum):
+    """How far one mail came."""
 
-    One mail is sent at a time; others wait, and their waiting counts against their own deadline.
-    A `Post` belongs to the event loop in which it is first used.
+    CONNECTING = auto()
+    SENDER = auto()
+    RECIPIENT = auto()
+    HANDING_OVER = auto()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Errand:
+    """One mail on its way."""
+
+    message: bytes
+    sender: str
+    recipient: str
+    stage: _Stage = _Stage.CONNECTING
+
+    @property
+    def blames(self) -> Literal["mail", "server"]:
+        """Who is at fault when nothing more is heard: before a recipient is named, the server."""
+        named = self.stage in {_Stage.RECIPIENT, _Stage.HANDING_OVER}
+        return "mail" if named else "server"
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether the server has what it needs to take the mail."""
+        return self.stage is _Stage.HANDING_OVER
+
+
+class Post:
+    """A few connections to a mail server, opened when needed and kept for the mails after.
+
+    Over each goes one mail at a time; more wait, and their waiting counts against their own
+    deadline. A `Post` belongs to the event loop in which it is first used.
     """
 
     def __init__(self, server: MailServer) -> None:
@@ -108,9 +150,29 @@ class Post:
         _check(server)
         self._server = server
         self._context = None if server.security == "none-loopback-only" else _tls(server)
-        self._client: aiosmtplib.SMTP | None = None
-        self._turn = asyncio.Lock()
-        self._handing_over = False
+        self._idle: list[aiosmtplib.SMTP] = []
+        self._lanes = asyncio.Semaphore(server.connections)
+        self._opening = asyncio.Lock()
+        self._refusals = 0
+        self._refusal_of_last: Exception | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many mails go out beside each other."""
+        return self._server.connections
+
+    async def ready(self) -> TryAgain | None:
+        """Have a connection over which a mail can go; what is wrong with the server, if not.
+
+        Nothing is said of any mail. Ends within `exchange_seconds`.
+        """
+        deadline = asyncio.timeout(self._server.exchange_seconds)
+        try:
+            async with deadline, self._lanes:
+                self._idle.append(self._kept() or await self._opened())
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            return self._silence() if deadline.expired() else _lost(error)
+        return None
 
     async def send(self, message: bytes, *, sender: str, recipient: str) -> Outcome:
         """Hand one mail over. Ends within `exchange_seconds`, whatever the server does.
@@ -120,26 +182,28 @@ class Post:
         """
         if refusal := self._refusal(recipient):
             return GiveUp(reason=refusal)
-        handing = False
+        errand = _Errand(message=message, sender=sender, recipient=recipient)
         try:
-            async with asyncio.timeout(self._server.exchange_seconds), self._turn:
-                handing = True
-                self._handing_over = False
-                return await self._exchange(message, sender, recipient)
+            async with asyncio.timeout(self._server.exchange_seconds), self._lanes:
+                return await self._exchange(errand)
         except TimeoutError:
-            seconds = self._server.exchange_seconds
-            reason = f"the mail server gave no answer within {seconds:g} s"
-            return TryAgain(reason=reason, unknown=handing and self._handing_over)
+            return self._silence(errand)
 
     async def close(self) -> None:
-        """Take leave of the server, if there is a connection. Never raises for what it does."""
-        client, self._client = self._client, None
-        if client is None:
-            return
-        with suppress(aiosmtplib.SMTPException, OSError):
-            async with asyncio.timeout(_FAREWELL_SECONDS):
-                await client.quit()
-        client.close()
+        """Take leave of the server on every idle connection. Never raises for what it does."""
+        while self._idle:
+            client = self._idle.pop()
+            with suppress(aiosmtplib.SMTPException, OSError):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await client.quit()
+            _drop(client)
+        await asyncio.sleep(0)  # sockets are closed when the loop next turns
+
+    def _silence(self, errand: _Errand | None = None) -> TryAgain:
+        reason = f"the mail server gave no answer within {self._server.exchange_seconds:g} s"
+        if errand is None:
+            return TryAgain(reason=reason)
+        return TryAgain(reason=reason, at_fault=errand.blames, unknown=errand.may_have_arrived)
 
     def _refusal(self, recipient: str) -> str:
         """Why this address is not sent to; empty if it may be. Never names it."""
@@ -150,41 +214,73 @@ class Post:
             return "the address is in no domain that mails may go to"
         return ""
 
-    async def _exchange(self, message: bytes, sender: str, recipient: str) -> Outcome:
+    async def _exchange(self, errand: _Errand) -> Outcome:
         """Once, and once more from the start where a kept connection had died meanwhile."""
-        kept = self._client is not None and self._client.is_connected
+        kept = self._kept()
         try:
-            return await self._attempt(message, sender, recipient)
+            return await self._attempt(errand, kept)
         except _Lost as lost:
-            if not kept or lost.outcome.unknown:
+            if kept is None or lost.outcome.unknown:
                 return lost.outcome
         try:
-            return await self._attempt(message, sender, recipient)
+            return await self._attempt(errand, None)
         except _Lost as lost:
             return lost.outcome
 
-    async def _attempt(self, message: bytes, sender: str, recipient: str) -> Outcome:
+    async def _attempt(self, errand: _Errand, kept: aiosmtplib.SMTP | None) -> Outcome:
         """One go at it. Raises _Lost where there was no conversation to the end."""
+        errand.stage = _Stage.CONNECTING
+        client = kept
         try:
-            client = await self._connected()
-            return await self._converse(client, message, sender, recipient)
+            client = client or await self._opened()
+            outcome = await self._converse(client, errand)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            self._drop()
-            raise _Lost(_lost(error, unknown=self._handing_over)) from error
+            _drop(client)
+            raise _Lost(_lost(error, errand)) from error
         except BaseException:
-            self._drop()
+            _drop(client)
             raise
+        if client.is_connected:
+            self._idle.append(client)
+        return outcome
+
+    def _kept(self) -> aiosmtplib.SMTP | None:
+        """An idle connection that still stands, as far as can be seen."""
+        while self._idle:
+            client = self._idle.pop()
+            if client.is_connected:
+                return client
+            _drop(client)
+        return None
+
+    async def _opened(self) -> aiosmtplib.SMTP:
+        """A new connection, logged in.
+
+        One is opened at a time, and who waited for another that failed has failed with it: a wrong
+        password must count once and not once for each connection.
+        """
+        refusals = self._refusals
+        async with self._opening:
+            if self._refusals != refusals and self._refusal_of_last is not None:
+                raise self._refusal_of_last
+            try:
+                return await self._connected()
+            except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+                self._refusals, self._refusal_of_last = self._refusals + 1, error
+                raise
 
     async def _connected(self) -> aiosmtplib.SMTP:
-        if self._client is not None and self._client.is_connected:
-            return self._client
-        client = self._client = self._new_client()
-        await client.connect()
-        if self._context is None:
-            _check_peer(client)
-        await client.ehlo()
-        if self._server.username:
-            await self._log_in(client)
+        client = self._new_client()
+        try:
+            await client.connect()
+            if self._context is None:
+                _check_peer(client)
+            await client.ehlo()
+            if self._server.username:
+                await self._log_in(client)
+        except BaseException:
+            _drop(client)
+            raise
         return client
 
     def _new_client(self) -> aiosmtplib.SMTP:
@@ -212,34 +308,50 @@ class Post:
             msg = "the mail server offers no way to log in that we know"
             raise aiosmtplib.SMTPException(msg)
 
-    async def _converse(
-        self, client: aiosmtplib.SMTP, message: bytes, sender: str, recipient: str
-    ) -> Outcome:
+    async def _converse(self, client: aiosmtplib.SMTP, errand: _Errand) -> Outcome:
+        if too_large := _too_large(client, errand.message):
+            return too_large
         wait = self._server.exchange_seconds
+        size = [f"SIZE={len(errand.message)}"] if client.supports_extension("size") else []
         try:
-            await client.mail(sender, timeout=wait)
-            await client.rcpt(recipient, timeout=wait)
-            self._handing_over = True
-            reply = await client.data(message, timeout=wait)
+            errand.stage = _Stage.SENDER
+            await client.mail(errand.sender, options=size, timeout=wait)
+            errand.stage = _Stage.RECIPIENT
+            await client.rcpt(errand.recipient, timeout=wait)
+            errand.stage = _Stage.HANDING_OVER
+            reply = await client.data(errand.message, timeout=wait)
         except aiosmtplib.SMTPResponseException as refusal:
-            self._handing_over = False
-            if refusal.code == _CLOSING:
+            if refusal.code == _CLOSING or refusal.code < 0:
                 raise
-            await self._start_afresh(client)
-            return _judge(refusal)
+            outcome = _judge(refusal, errand.stage)
+            errand.stage = _Stage.CONNECTING  # what may still happen says nothing of the mail
+            await _start_afresh(client)
+            return outcome
         return Accepted(reply=_said(reply.message))
 
-    async def _start_afresh(self, client: aiosmtplib.SMTP) -> None:
-        """Leave nothing of a refused mail on a connection that is kept."""
-        try:
-            await client.rset()
-        except (aiosmtplib.SMTPException, OSError):
-            self._drop()
 
-    def _drop(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+async def _start_afresh(client: aiosmtplib.SMTP) -> None:
+    """Leave nothing of a refused mail on a connection that is kept."""
+    try:
+        await client.rset()
+    except (aiosmtplib.SMTPException, OSError):
+        _drop(client)
+
+
+def _drop(client: aiosmtplib.SMTP | None) -> None:
+    """Close a connection at once: a polite end of TLS would wait for a server that is not there."""
+    if client is not None:
+        if isinstance(client.transport, asyncio.WriteTransport):
+            client.transport.abort()
+        client.close()
+
+
+def _too_large(client: aiosmtplib.SMTP, message: bytes) -> GiveUp | None:
+    """The refusal of a mail that is larger than the server says it takes (RFC 1870)."""
+    said = client.esmtp_extensions.get("size", "").strip()
+    if not said.isdecimal() or not 0 < int(said) < len(message):
+        return None
+    return GiveUp(reason=f"the mail has {len(message)} bytes, and the server takes {said}")
 
 
 class _Lost(Exception):
@@ -250,10 +362,22 @@ class _Lost(Exception):
         super().__init__(outcome.reason)
 
 
-def _lost(error: Exception, *, unknown: bool) -> TryAgain:
-    """Whatever fails before or beside the mail itself is the server's fault or ours."""
-    code = error.code if isinstance(error, aiosmtplib.SMTPResponseException) else None
-    return TryAgain(reason=_said(_words_of(error)), code=code, unknown=unknown)
+def _lost(error: Exception, errand: _Errand | None = None) -> TryAgain:
+    """Whatever fails before a recipient is named is the server's fault or ours."""
+    reason = _said(_words_of(error))
+    code = _code_of(error)
+    if isinstance(error, aiosmtplib.SMTPAuthenticationError) and error.code >= _PERMANENT:
+        return TryAgain(reason=reason, code=code, at_fault="login")
+    if code == _CLOSING or errand is None:
+        return TryAgain(reason=reason, code=code)
+    unknown = errand.may_have_arrived
+    return TryAgain(reason=reason, code=code, at_fault=errand.blames, unknown=unknown)
+
+
+def _code_of(error: Exception) -> int | None:
+    """The server's reply code; the library has a negative one for what is no reply at all."""
+    code = error.code if isinstance(error, aiosmtplib.SMTPResponseException) else 0
+    return code if code > 0 else None
 
 
 def _words_of(error: Exception) -> str:
@@ -268,13 +392,32 @@ def _words_of(error: Exception) -> str:
     return f"no conversation with the mail server: {error}"
 
 
-def _judge(refusal: aiosmtplib.SMTPResponseException) -> Outcome:
+def _judge(refusal: aiosmtplib.SMTPResponseException, stage: _Stage) -> Outcome:
     """What a reply to the mail itself means."""
     reason, code = _said(f"{refusal.code} {refusal.message}"), refusal.code
-    refused_sender = isinstance(refusal, aiosmtplib.SMTPSenderRefused) and code != _TOO_LARGE
-    if code < _PERMANENT or code in _OUR_SET_UP or refused_sender:
-        return TryAgain(reason=reason, code=code)
-    return GiveUp(reason=reason, code=code)
+    found = _ENHANCED.match(refusal.message)
+    enhanced = found[0] if found else ""
+    if _is_final(code, enhanced, stage):
+        return GiveUp(reason=reason, code=code)
+    ours = stage is _Stage.SENDER or code in _ACCOUNT
+    return TryAgain(reason=reason, code=code, at_fault="server" if ours else "mail")
+
+
+def _is_final(code: int, enhanced: str, stage: _Stage) -> bool:
+    """Whether a mail will never be taken, as against: not now, or not as we are set up.
+
+    A full mailbox is emptied one day, and a policy (5.7) is mended by whoever set it or us up: had
+    those been final, one wrong setting would give up every mail of a night.
+    """
+    if enhanced in _TOO_LARGE:
+        return True
+    if stage is _Stage.SENDER:
+        return code == _FULL and enhanced != _MAILBOX_FULL
+    if code < _PERMANENT or code in _ACCOUNT or code == _FULL or enhanced == _MAILBOX_FULL:
+        return False
+    if code in _CONVERSATION:
+        return enhanced.startswith("5.1.")
+    return not enhanced.startswith("5.7.")
 
 
 def _said(words: str) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from monitor.escalate.duty import Stint
 from monitor.faults import Fault, FaultsFound, TomlDocument, faults_of, read_toml
 from monitor.model import Instant
 from monitor.worktime.calendar import Calendar, PastHorizon
@@ -23,6 +24,10 @@ Address = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$")
 ]
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+
+
+BOUNCED: Final = "bounced"
+"""How the reason ends of an alert that went to somebody else because mail came back."""
 
 
 class _Written(BaseModel):
@@ -107,13 +112,18 @@ class Roster:
 
     file: RosterFile
     hours: Mapping[str, Calendar]
+    unreachable: frozenset[str] = frozenset()
+    """Addresses to which mail bounces: nobody is told there until that is cleared."""
+    stints: tuple[Stint, ...] = ()
+    """Of the duty roster: whoever is on one holds the post then, and is on duty."""
 
     def reach(self, role: str, place: Whereabouts, *, at: Instant, wakes: bool) -> Reach:
         """Who is told for a role at an instant.
 
-        On duty: its post for the unit, else the district, else the force. Off duty: the
-        out-of-hours role if the rule wakes people, otherwise nobody until duty begins. No post at
-        all: the cover, then the fallback.
+        On duty: its post for the unit, else the district, else the force; of posts as close,
+        whoever is on a stint of the duty roster. Off duty, and nobody on a stint: the out-of-hours
+        role if the rule wakes people, otherwise nobody until duty begins. No post at all, or mail
+        to it bounces: the next post that fits, the cover, then the fallback.
         """
         return self._reach(role, place, at=at, wakes=wakes, why="", tried=frozenset())
 
@@ -139,18 +149,20 @@ class Roster:
         known = self.file.roles.get(role)
         if known is None or role in tried:
             return Nobody(f"nobody can be told as {self.title(role)}")
-        if not self._is_on_duty(known, at):
+        if not self._is_on_duty(known, at) and not self._on_stint(role, place, at):
             if known.out_of_hours is None or not wakes:
                 return self._wait(known, at)
             reason = why or f"{known.title} is off duty"
             return self._reach(
                 known.out_of_hours, place, at=at, wakes=wakes, why=reason, tried=tried | {role}
             )
-        if post := self._post(role, place):
-            return Reached(post.address, role, why)
+        closest = self._post(role, place, at)
+        lacking = f"nobody holds the role {known.title} here" if closest is None else bounced(known)
+        if post := self._post(role, place, at, passing_over=self.unreachable):
+            return Reached(post.address, role, why or ("" if post == closest else lacking))
         if known.cover is None:
-            return Nobody(f"nobody holds the role {known.title} here")
-        reason = why or f"nobody holds the role {known.title} here"
+            return Nobody(lacking)
+        reason = why or lacking
         return self._reach(known.cover, place, at=at, wakes=wakes, why=reason, tried=tried | {role})
 
     def _is_on_duty(self, role: Role, at: Instant) -> bool:
@@ -168,8 +180,44 @@ class Roster:
         except PastHorizon as past:
             return Nobody(str(past))
 
-    def _post(self, role: str, place: Whereabouts) -> Post | None:
-        """The post closest to a case: its unit's, else its district's, else the force's."""
+    def _on_stint(self, role: str, place: Whereabouts, at: Instant) -> list[Post]:
+        """Posts of a role that are on a stint for a place, the latest to begin first.
+
+        May be told of restricted cases: whoever has a standing post that may.
+        """
+        trusted = {post.address for post in self.file.posts if post.restricted}
+        on = [
+            stint
+            for stint in self.stints
+            if stint.role == role
+            and stint.is_on(at)
+            and stint.district in ("", place.district)
+            and stint.unit in ("", place.unit)
+            and (stint.address in trusted or not place.restricted)
+        ]
+        return [
+            Post(
+                role=role,
+                address=stint.address,
+                district=stint.district,
+                unit=stint.unit,
+                restricted=stint.address in trusted,
+            )
+            for stint in sorted(on, key=lambda stint: -stint.from_at)
+        ]
+
+    def _post(
+        self,
+        role: str,
+        place: Whereabouts,
+        at: Instant,
+        *,
+        passing_over: frozenset[str] = frozenset(),
+    ) -> Post | None:
+        """The post closest to a case: its unit's, else its district's, else the force's.
+
+        Of posts as close, whoever is on a stint of the duty roster.
+        """
         closest = (
             lambda post: post.unit and post.unit == place.unit,
             lambda post: post.district and not post.unit and post.district == place.district,
@@ -177,8 +225,10 @@ class Roster:
         )
         holding = [
             post
-            for post in self.file.posts
-            if post.role == role and (post.restricted or not place.restricted)
+            for post in (*self._on_stint(role, place, at), *self.file.posts)
+            if post.role == role
+            and (post.restricted or not place.restricted)
+            and post.address not in passing_over
         ]
         for fits in closest:
             for post in holding:
@@ -190,6 +240,11 @@ class Roster:
     def of(cls, file: RosterFile, calendars: Mapping[str, Calendar]) -> Self:
         """A roster whose file was checked."""
         return cls(file, calendars)
+
+
+def bounced(role: Role) -> str:
+    """Why somebody else is told, where mail to a role came back."""
+    return f"mail to the {role.title} {BOUNCED}"
 
 
 def read_roster(path: Path, calendars: Mapping[str, Calendar]) -> Roster:

@@ -17,7 +17,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from monitor.letters import DigestLetter, DigestRow, DigestSpan, FeedRead
-from monitor.model import Instant
+from monitor.model import HOUR, Instant
 from monitor.report.figures import Backlog, Figures, Measured, OpenCase
 from monitor.report.periods import Week
 from monitor.report.scopes import Scope
@@ -52,6 +52,8 @@ class DigestInput:
     feeds: Sequence[FeedHours] = ()
     taken_in: TakenIn | None = None
     said: Said | None = None
+    people: Sequence[str] = ()
+    """Sentences: silences in force, and what was closed by hand, of this scope."""
     zone: ZoneInfo
 
 
@@ -70,7 +72,7 @@ def digest_letter(known: DigestInput) -> DigestLetter:
         scope=known.scope.label,
         period_from=figures.since,
         period_to=figures.until,
-        headline=tuple(_headline(figures)),
+        headline=(*_headline(figures), *_silent_in_brief(known)),
         do_first=_do_first(known),
         sentence=_sentence(figures, known.wording),
         how_to_read=_how_to_read(figures),
@@ -83,7 +85,7 @@ def digest_letter(known: DigestInput) -> DigestLetter:
         quality=tuple(_quality(figures.total)),
         alerts=tuple(_alerts(known.said)),
         coverage=tuple(_coverage(known)),
-        notes=tuple(_general_notes(known)),
+        notes=(*known.people, *_general_notes(known)),
     )
 
 
@@ -100,6 +102,33 @@ def _headline(figures: Figures) -> Iterator[str]:
         yield f"{count(backlog.overdue, 'duty', 'duties')} overdue"
     else:
         yield "nothing overdue"
+
+
+def _silent_in_brief(known: DigestInput) -> Iterator[str]:
+    """Feeds whose silence leaves something of the week unknown: figures without it mislead."""
+    silent = [feed for feed in known.feeds if _was_silent(feed)]
+    if len(silent) > 1:
+        yield f"{len(silent)} feeds silent"
+    for feed in silent if len(silent) == 1 else ():
+        title = known.wording.feed(feed.state.feed)
+        title = title[:1].lower() + title[1:]
+        if feed.state.first_heard_at is None:
+            yield f"{title} never heard"
+        elif feed.silent_at_end:
+            yield f"{title} silent"
+        else:
+            yield f"{title} was silent {hours(feed.period - feed.heard)}"
+
+
+def _was_silent(feed: FeedHours) -> bool:
+    """Whether a feed was silent for an hour or more, or never heard though it is expected.
+
+    Before it was first heard it said nothing either, and was not silent: it was not there.
+    """
+    first = feed.state.first_heard_at
+    if first is None:
+        return feed.state.has_timetable
+    return sum(end - max(start, first) for start, end in feed.silences if end > first) >= HOUR
 
 
 def _shares_in_brief(figures: Figures) -> str:

@@ -361,8 +361,22 @@ class Vocabulary(Written):
     """From the least to the gravest."""
     decisions: dict[Name, Sentence]
     reason_codes: dict[Name, Sentence] = {}
+    """Why a decision was taken, as events say it."""
+    action_reasons: dict[
+        Literal["take", "pass", "silence", "confirm", "close"], dict[Name, Sentence]
+    ] = {}
+    """What a person does → why: the codes of which one is given, and no free text."""
     stages: tuple[Stage, ...]
     attributes: dict[Name, Sentence] = {}
     """What events may carry beside the standing fields."""
     restricted_attribute: Name | None = None
     """An attribute that marks a case as restricted when it says `yes`."""
+
+    def holder(self, stage: str) -> str:
+        """The role that has a case whose last completed stage is this; at first, the first's."""
+        return next((each.holder for each in self.stages if each.kind == stage), self.first_holder)
+
+    @property
+    def first_holder(self) -> str:
+        """The role that has a case of which no stage is known."""
+        return self.stages[0].holder

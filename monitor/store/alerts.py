@@ -10,11 +10,14 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, case, func, select, update
 
-from monitor.model import Alert, AlertKind, SaidAlert
+from monitor.model import Alert, AlertKind, Instant, SaidAlert
 from monitor.store.rows import insert_rows
 from monitor.store.tables import alert, clock, message
 
 _COLUMNS = Alert._fields
+
+IN_THE_NEXT_MAIL = AlertKind.STOPPED_LATE
+"""What goes with the next mail of alerts to its reader, or digest, and makes no mail by itself."""
 
 ALERTS, WITHDRAWAL = "alerts", "withdrawal"
 """Kinds of mail that carry alerts: what is to be done, and what is taken back."""
@@ -86,10 +89,13 @@ def _lock_attempted(connection: Connection, message_ids: Collection[int]) -> lis
 
 
 def waiting_recipients(connection: Connection) -> list[tuple[str, str, str]]:
-    """(address, role, kind of mail) of everybody for whom an alert waits that is in no mail yet."""
+    """(address, role, kind of mail) of everybody for whom an alert waits that is in no mail yet.
+
+    What goes with the next mail is no reason to make one.
+    """
     asked = (
         select(alert.c.recipient, func.min(alert.c.role), _KIND_OF_MAIL)
-        .where(alert.c.state == "pending")
+        .where(alert.c.state == "pending", alert.c.kind != IN_THE_NEXT_MAIL)
         .group_by(alert.c.recipient, _KIND_OF_MAIL)
         .order_by(func.min(alert.c.id))
     )
@@ -104,6 +110,41 @@ def put_in_message(connection: Connection, address: str, kind: str, message_id: 
         _KIND_OF_MAIL == kind,  # noqa: SIM300 - the column stands first, it is no constant
     )
     return connection.execute(asked.values(state="in message", message_id=message_id)).rowcount
+
+
+def waiting_for_next_mail(connection: Connection, address: str) -> list[tuple[int, Alert]]:
+    """(id, alert) of what goes with the next mail to an address, oldest first."""
+    asked = select(alert).where(
+        alert.c.recipient == address,
+        alert.c.state == "pending",
+        alert.c.kind == IN_THE_NEXT_MAIL,
+    )
+    return [
+        (row["id"], Alert(*(row[name] for name in _COLUMNS))._replace(kind=AlertKind(row["kind"])))
+        for row in connection.execute(asked.order_by(alert.c.id)).mappings()
+    ]
+
+
+def let_carry(connection: Connection, message_id: int, alert_ids: Collection[int]) -> None:
+    """Let a mail carry some alerts that wait."""
+    asked = update(alert).where(alert.c.id.in_(sorted(alert_ids)), alert.c.state == "pending")
+    connection.execute(asked.values(state="in message", message_id=message_id))
+
+
+def wait_for_another(connection: Connection, alert_ids: Collection[int]) -> None:
+    """The mail that was to carry some alerts is not sent: they wait for the next one."""
+    asked = update(alert).where(alert.c.id.in_(sorted(alert_ids)), alert.c.state == "in message")
+    connection.execute(asked.values(state="pending", message_id=None))
+
+
+def forget_unsaid(connection: Connection, *, before: Instant) -> int:
+    """Drop what found no mail to go with for long; returns how many."""
+    asked = update(alert).where(
+        alert.c.state == "pending",
+        alert.c.kind == IN_THE_NEXT_MAIL,
+        alert.c.decided_at < before,
+    )
+    return connection.execute(asked.values(state="cancelled")).rowcount
 
 
 def case_of_clock(connection: Connection, clock_id: int) -> int:

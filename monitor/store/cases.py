@@ -462,6 +462,18 @@ def references_of(connection: Connection, case_ids: Collection[int]) -> dict[int
     }
 
 
+def references_standing(connection: Connection, case_ids: Collection[int]) -> dict[int, list[str]]:
+    """Case id → every reference for which that case stands, after links; its own among them."""
+    asked = select(case_.c.id, case_.c.merged_into, case_.c.reference)
+    found: dict[int, list[str]] = {}
+    for ids in in_parts(case_ids):
+        meant = or_(case_.c.id.in_(ids), case_.c.merged_into.in_(ids))
+        for case_id, merged, reference in connection.execute(asked.where(meant)):
+            for standing in {case_id, merged}.intersection(ids):
+                found.setdefault(standing, []).append(reference)
+    return found
+
+
 def set_merged(
     connection: Connection, merged_into: Mapping[int, int], *, among: Collection[int]
 ) -> None:
@@ -485,11 +497,15 @@ def mark_dirty(connection: Connection, case_ids: Collection[int]) -> None:
         connection.execute(asked.where(case_.c.id.in_(ids)))
 
 
-def mark_all_dirty(connection: Connection) -> None:
-    """Give every case a cause to be folded again: the rulebook has changed."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(case_.c.id).order_by(case_.c.id).with_for_update()).all()
-    connection.execute(update(case_).values(dirty=case_.c.dirty + 1))
+def mark_dirty_after(connection: Connection, case_id: int, *, limit: int) -> int | None:
+    """Give the next cases after one a cause to be folded again; the last of them, None: no more."""
+    asked = select(case_.c.id).where(case_.c.id > case_id).order_by(case_.c.id).limit(limit)
+    ids = list(connection.scalars(asked.with_for_update()))
+    if not ids:
+        return None
+    between = case_.c.id.between(ids[0], ids[-1])
+    connection.execute(update(case_).where(between).values(dirty=case_.c.dirty + 1))
+    return int(ids[-1])
 
 
 def mark_assessed(connection: Connection, case_ids: Collection[int]) -> None:
@@ -499,10 +515,34 @@ def mark_assessed(connection: Connection, case_ids: Collection[int]) -> None:
         connection.execute(asked.where(case_.c.id.in_(ids)))
 
 
+_IS_DIRTY = case_.c.dirty != case_.c.assessed
+
+
 def dirty_case_ids(connection: Connection, *, limit: int) -> list[int]:
-    """Cases that have a cause to be folded which no fold has answered."""
-    asked = select(case_.c.id).where(case_.c.dirty != case_.c.assessed).order_by(case_.c.id)
-    return list(connection.scalars(asked.limit(limit)))
+    """Cases that have a cause to be folded which no fold has answered, and that nobody folds now.
+
+    They are not locked: that is done with all that are linked to them, in order (`lock_dirty`).
+    """
+    asked = select(case_.c.id).where(_IS_DIRTY).order_by(case_.c.id).limit(limit)
+    if connection.dialect.name == "sqlite":
+        return list(connection.scalars(asked))
+    glance = connection.begin_nested()
+    ids = list(connection.scalars(asked.with_for_update(skip_locked=True)))
+    glance.rollback()  # lets go of them
+    return ids
+
+
+def lock_dirty(connection: Connection, case_ids: Collection[int]) -> list[int]:
+    """Lock cases and all that are linked to them; those that another has not folded meanwhile."""
+    if connection.dialect.name == "sqlite":
+        return sorted(case_ids)
+    lock_linked(connection, case_ids)
+    asked = select(case_.c.id).where(_IS_DIRTY)
+    return [
+        case_id
+        for ids in in_parts(case_ids)
+        for case_id in connection.scalars(asked.where(case_.c.id.in_(ids)))
+    ]
 
 
 def standing_case_ids(connection: Connection, references: Collection[str]) -> dict[str, int]:

@@ -165,6 +165,33 @@ def wake_waiting_for(connection: Connection, feed: str, *, now: Instant) -> None
         )
 
 
+def lock_clocks(connection: Connection, ids: Collection[int]) -> list[KeptClock]:
+    """Clocks by their ids, locked until this transaction ends: no sweep decides on them before."""
+    asked = select(*KEPT_CLOCK_COLUMNS).order_by(clock.c.id).with_for_update()
+    return [
+        kept_clock_of(row)
+        for part in in_parts(ids)
+        for row in connection.execute(asked.where(clock.c.id.in_(part)))
+    ]
+
+
+def look_again(connection: Connection, ids: Collection[int], *, now: Instant) -> None:
+    """Somebody did something about clocks that are locked: the sweep is to look at them now."""
+    for part in in_parts(ids):
+        woken = update(clock).where(clock.c.id.in_(part))
+        connection.execute(
+            woken.values(next_action_at=now, waits_for="", revision=clock.c.revision + 1)
+        )
+
+
+def wake_resting(connection: Connection, until: Instant, *, now: Instant) -> int:
+    """A rest that would have lasted until an instant ended before; returns how many look again."""
+    resting = select(clock.c.id).where(clock.c.next_action_at == until).order_by(clock.c.id)
+    ids = list(connection.scalars(resting.with_for_update()))
+    look_again(connection, ids, now=now)
+    return len(ids)
+
+
 def open_clocks(connection: Connection) -> Iterator[KeptClock]:
     """Clocks that no fact has ended, streamed."""
     ended = (clock.c.stopped_at, clock.c.exempt_at, clock.c.void_at, clock.c.superseded_at)

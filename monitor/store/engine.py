@@ -7,34 +7,73 @@ state of the world. It does not care what is stored.
 from __future__ import annotations
 
 import os
+import random
+import sqlite3
 import stat
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, RowMapping, create_engine, event, make_url, text
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import QueuePool
 
+from monitor.logs import get_logger
 from monitor.model import Instant
+from monitor.store.places import NetworkFile, must_be_local, stays_in_place
+
+log = get_logger("store")
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 30
 """How long a writer waits for another before it gives up."""
+
+ATTEMPTS: Final = 6
+"""How often a transaction is tried that has to give way to others."""
+
+_GAVE_WAY: Final = frozenset({"40001", "40P01"})
+"""SQLSTATE of a failure to serialise and of a deadlock: another was served first, that is all."""
+
+
+_SQLITE: Final = b"SQLite format 3\0"
+"""How a database file begins; a new one is empty."""
 
 
 class WrongOwner(Exception):
     """The database file belongs to another user: what is written now could not be read later."""
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for `sqlite:///FILE` or `postgresql://…`. Raises WrongOwner for another's file."""
+class NotADatabase(Exception):
+    """The file is there and is something else."""
+
+
+class DatabaseGone(Exception):
+    """The database's file is not there."""
+
+
+def open_engine(url: str, *, must_exist: bool = False) -> Engine:
+    """An engine for `sqlite:///FILE` or `postgresql://…`.
+
+    Raises WrongOwner for another's file, NetworkFile for one on a network file system, NotADatabase
+    for one that is something else; and, where it `must_exist`, DatabaseGone for one that is not
+    there, which otherwise is made.
+    """
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
         return create_engine(address, pool_pre_ping=True, pool_size=8)
-    if address.database and address.database != ":memory:":
-        _make_private(Path(address.database))
+    file = Path(address.database) if address.database not in {None, "", ":memory:"} else None
+    if file is not None:
+        must_be_local(file)
+        if must_exist and not file.exists():
+            raise DatabaseGone(_gone(file))
+        _make_private(file)
+        _must_be_sqlite(file)
     engine = create_engine(
         address,
         poolclass=QueuePool,
@@ -43,7 +82,16 @@ def open_engine(url: str) -> Engine:
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    if file is not None:
+        _watch_its_place(engine, file)
     return engine
+
+
+def _watch_its_place(engine: Engine, file: Path) -> None:
+    """Every transaction is of the file that was opened first, and none makes a new one."""
+    look = stays_in_place(file)
+    event.listen(engine, "do_connect", lambda *_: look())
+    event.listen(engine, "checkout", lambda *_: look())
 
 
 def _make_private(path: Path) -> None:
@@ -61,6 +109,22 @@ def _make_private(path: Path) -> None:
         raise WrongOwner(msg)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         path.chmod(0o600)
+
+
+def _must_be_sqlite(path: Path) -> None:
+    """SQLite itself says so only when it is asked for something."""
+    with path.open("rb") as file:
+        begins = file.read(len(_SQLITE))
+    if begins and begins != _SQLITE:
+        msg = f"{path} is not an SQLite database: put the right file there, or restore a copy"
+        raise NotADatabase(msg)
+
+
+def _gone(path: Path) -> str:
+    return (
+        f"there is no database at {path}: put it back, or restore a copy;"
+        " `monitor migrate` makes a new one, in which nothing is known"
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -92,6 +156,47 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Do some work in one transaction that writes; again where it had to give way to another.
+
+    The database ends a deadlock by choosing a victim, of which then nothing is kept: it is only
+    late. Any other fault is raised at once, and this one too when it does not pass. `work` may be
+    called several times: it changes nothing but the database.
+    """
+    for attempt in count(1):
+        try:
+            with writing(engine) as connection:
+                return work(connection)
+        except OperationalError as error:
+            if attempt == ATTEMPTS or not gave_way(error):
+                raise
+            log.info("transaction_gave_way", attempt=attempt)
+            time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 - parts two, hides nothing
+    raise AssertionError
+
+
+def gave_way(error: OperationalError) -> bool:
+    """Whether the database took a transaction back only because another was in its way."""
+    return getattr(error.orig, "sqlstate", None) in _GAVE_WAY
+
+
+def is_unusable(error: BaseException) -> bool:
+    """Whether the database itself cannot be used: out of reach, locked, full, gone, or no database.
+
+    Anything else that goes wrong is the program's fault.
+    """
+    broken = (
+        *(OperationalError, InterfaceError, NoConnection, sqlite3.OperationalError),
+        *(NotADatabase, DatabaseGone),
+    )
+    return isinstance(error, broken) or type(error) is DatabaseError
+
+
+def why_unusable(error: BaseException) -> str:
+    """What a database said when it could not be used, in one line."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One transaction that only reads, and sees one state of the world throughout."""
@@ -106,9 +211,21 @@ def take_turn(connection: Connection, what: str) -> None:
 
     On SQLite a transaction that writes is alone anyhow.
     """
+    _lock_by_name(connection, "pg_advisory_xact_lock", what)
+
+
+def share_turn(connection: Connection, what: str) -> None:
+    """Let nobody take a turn until the commit; any number may share it.
+
+    Whoever takes the turn is served in order: those who share it cannot keep it out for ever.
+    """
+    _lock_by_name(connection, "pg_advisory_xact_lock_shared", what)
+
+
+def _lock_by_name(connection: Connection, function: str, what: str) -> None:
     if connection.dialect.name == "postgresql":
         key = zlib.crc32(what.encode())
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        connection.execute(text(f"SELECT {function}(:key)"), {"key": key})
 
 
 def database_now(connection: Connection) -> Instant:
@@ -122,12 +239,21 @@ def database_now(connection: Connection) -> Instant:
 
 __all__ = [
     "Connection",
+    "DatabaseGone",
     "Engine",
+    "NetworkFile",
+    "NotADatabase",
     "OperationalError",
+    "RowMapping",
     "WrongOwner",
     "database_now",
+    "gave_way",
+    "in_transaction",
+    "is_unusable",
     "open_engine",
     "reading",
+    "share_turn",
     "take_turn",
+    "why_unusable",
     "writing",
 ]

@@ -52,6 +52,19 @@ def _told_of(where: Mapping[str, str]) -> list[ColumnElement[bool]]:
     return [clock.c.restricted.is_(False), *(clock.c[name] == text for name, text in where.items())]
 
 
+def is_told_of(connection: Connection, where: Mapping[str, str]) -> bool:
+    """Whether there is any clock of a scope that figures may speak of."""
+    asked = select(clock.c.id).where(*_told_of(where)).limit(1)
+    return connection.scalar(asked) is not None
+
+
+def places(connection: Connection, kind: str, *, limit: int = 20) -> list[str]:
+    """The districts, or the units, of which some clock tells."""
+    column = clock.c[kind]
+    asked = select(column).where(column != "", *_told_of({})).distinct().order_by(column)
+    return list(connection.scalars(asked.limit(limit)))
+
+
 def references(connection: Connection, case_ids: Collection[int]) -> dict[int, str]:
     """Case id → reference."""
     asked = select(case_.c.id, case_.c.reference).where(case_.c.id.in_(sorted(case_ids)))
@@ -126,7 +139,7 @@ def feeds_heard(connection: Connection) -> Sequence[RowMapping]:
         select(
             feed.c.name.label("feed"),
             first.c.first_heard_at,
-            feed.c.last_heard_at,
+            feed.c.heard_through.label("last_heard_at"),
             feed.c.trusted_until.is_not(None).label("has_timetable"),
         )
         .outerjoin(first, first.c.feed == feed.c.name)

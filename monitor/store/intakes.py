@@ -7,13 +7,16 @@ on reading, and what a person must see. It does not care how a row is read.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
-from monitor.model import Duration, Instant
+from monitor.model import MINUTE, Duration, Instant
 from monitor.store.cases import lock_linked, undo_events
+from monitor.store.engine import database_now, share_turn, take_turn
 from monitor.store.rows import in_parts, insert_rows, update_rows
 from monitor.store.tables import (
     batch,
@@ -26,6 +29,18 @@ from monitor.store.tables import (
     quarantine,
 )
 
+LEASE: Final[Duration] = 1 * MINUTE
+"""For how long a node that says nothing more keeps a file, by the database's time."""
+
+TAKEN: Final = "taken"
+"""The state of an intake that another holds at the moment."""
+
+_HEARING: Final = "hear a feed"
+
+
+class LeaseLost(Exception):
+    """A file was taken over, or undone, while it was read: this transaction must not be kept."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
@@ -33,8 +48,13 @@ class Intake:
 
     id: int
     state: str
+    """As stored; TAKEN where another holds it."""
     rows_read: int
     is_new: bool
+    lease_token: str = field(default="", compare=False)
+    """Under which this one holds it, where it is to be read."""
+    held_by: str = ""
+    """Who holds it, where another does."""
 
 
 def open_intake(
@@ -45,36 +65,90 @@ def open_intake(
     file_digest: bytes,
     mapping_digest: str,
     now: Instant,
+    node: str = "",
+    lease: Duration = LEASE,
 ) -> Intake:
     """The intake of a file: a new one, or the one that was begun or finished before.
 
-    A file that was undone, or set aside whole and whose mapping has changed since, begins anew.
+    A file that is to be read is held by `node` from now on until its lease ends, and by nobody
+    else: of two nodes that come to it at once, one reads it. A file that was undone, or set aside
+    whole and whose mapping has changed since, begins anew.
     """
-    added = insert_rows(
-        connection,
-        intake,
-        (
-            "feed",
-            "file_name",
-            "file_digest",
-            "mapping_digest",
-            "state",
-            "started_at",
-            "dropped_columns",
-        ),
-        [(feed_name, file_name, file_digest, mapping_digest, "reading", now, "{}")],
-    )
-    asked = (
-        select(intake)
-        .where(intake.c.feed == feed_name, intake.c.file_digest == file_digest)
-        .with_for_update()
-    )
-    row = connection.execute(asked).mappings().one()
+    meant = (intake.c.feed == feed_name) & (intake.c.file_digest == file_digest)
+    added = 0
+    if connection.scalar(select(intake.c.id).where(meant)) is None:
+        new = {
+            "feed": feed_name,
+            "file_name": file_name,
+            "file_digest": file_digest,
+            "mapping_digest": mapping_digest,
+            "state": "reading",
+            "started_at": now,
+            "dropped_columns": "{}",
+        }
+        added = insert_rows(connection, intake, tuple(new), [tuple(new.values())])
+    asked = select(intake).where(meant).with_for_update(skip_locked=True)
+    row = connection.execute(asked).mappings().one_or_none()
+    if row is None:  # another stores a part of it at this moment
+        return Intake(id=0, state=TAKEN, rows_read=0, is_new=False, held_by="another node")
     state, rows_read = row["state"], row["rows_read"]
     if state == "undone" or (state == "set aside" and row["mapping_digest"] != mapping_digest):
         state, rows_read = "reading", 0
         _begin_anew(connection, row["id"], mapping_digest=mapping_digest, now=now)
-    return Intake(id=row["id"], state=state, rows_read=rows_read, is_new=bool(added))
+    opened = Intake(id=row["id"], state=state, rows_read=rows_read, is_new=bool(added))
+    return _held(connection, opened, row, node, lease) if state == "reading" else opened
+
+
+def _held(
+    connection: Connection, opened: Intake, row: RowMapping, node: str, lease: Duration
+) -> Intake:
+    """A file that is to be read, under a lease; or as another's, whose lease has not ended."""
+    database_time = database_now(connection)
+    if row["lease_until"] is not None and row["lease_until"] > database_time:
+        return replace(opened, state=TAKEN, held_by=row["lease_token"].rpartition("/")[0])
+    token = f"{node}/{secrets.token_hex(16)}"
+    taken = update(intake).where(intake.c.id == opened.id)
+    connection.execute(taken.values(lease_token=token, lease_until=database_time + lease))
+    return replace(opened, lease_token=token)
+
+
+def renew_lease(
+    connection: Connection, intake_id: int, token: str, *, lease: Duration = LEASE
+) -> None:
+    """Hold a file for longer; raises LeaseLost where it is not held any more.
+
+    First in each transaction that stores a part of it: nobody can take the file over meanwhile.
+    """
+    _under_lease(connection, intake_id, token, lease_until=database_now(connection) + lease)
+
+
+def release_lease(connection: Connection, intake_id: int, token: str) -> None:
+    """Let go of a file that is not read to its end; raises LeaseLost as above."""
+    _under_lease(connection, intake_id, token, lease_token="", lease_until=None)
+
+
+def release_leases(connection: Connection, node: str) -> int:
+    """A node that starts holds nothing: the files that it read when it ended may be read on."""
+    held = intake.c.lease_token.startswith(f"{node}/", autoescape=True)
+    asked = update(intake).where(intake.c.state == "reading", held)
+    return connection.execute(asked.values(lease_token="", lease_until=None)).rowcount
+
+
+def _under_lease(connection: Connection, intake_id: int, token: str, **values: Any) -> None:
+    held = (intake.c.state == "reading") & (intake.c.lease_token == token)
+    asked = update(intake).where(intake.c.id == intake_id, held)
+    if connection.execute(asked.values(**values)).rowcount != 1:
+        msg = f"intake {intake_id} is held by another, or was undone"
+        raise LeaseLost(msg)
+
+
+def take_feed(connection: Connection, feed_name: str) -> None:
+    """Wait until nobody else stores what a feed tells.
+
+    What one event of a feed is to another, in whatever case that is, is seen only so. Before any
+    case is locked.
+    """
+    take_turn(connection, f"feed {feed_name}")
 
 
 def _begin_anew(
@@ -89,6 +163,8 @@ def _begin_anew(
             mapping_digest=mapping_digest,
             started_at=now,
             finished_at=None,
+            lease_token="",
+            lease_until=None,
             **dict.fromkeys(counts, 0),
         )
     )
@@ -134,8 +210,14 @@ def finish_intake(
     vanished: int,
     now: Instant,
     why: str = "",
+    lease_token: str = "",
 ) -> None:
-    """Close an intake: `done`, or `set aside` where the file cannot be believed, and why."""
+    """Close an intake: `done`, or `set aside` where the file cannot be believed, and why.
+
+    `lease_token`: under which it was read; raises LeaseLost where that no longer stands.
+    """
+    if lease_token:
+        release_lease(connection, intake_id, lease_token)
     connection.execute(
         update(intake)
         .where(intake.c.id == intake_id)
@@ -145,6 +227,8 @@ def finish_intake(
             vanished=vanished,
             finished_at=now,
             why=why,
+            lease_token="",
+            lease_until=None,
         )
     )
 
@@ -168,17 +252,21 @@ def first_received_at(connection: Connection) -> Instant | None:
 
 
 def lock_cases_of(connection: Connection, intake_id: int) -> None:
-    """Lock every case of which an intake told something, and those linked to them.
+    """Lock an intake, and every case of which it told something, and those linked to them.
 
-    Before a number is taken: whoever holds the number must never wait for a case.
+    In the order in which a file is stored, and before a number is taken: whoever holds the number
+    must never wait for a case.
     """
+    asked = select(intake.c.feed).where(intake.c.id == intake_id).with_for_update()
+    take_feed(connection, connection.execute(asked).scalar_one())
     told_of = select(event.c.case_id).join(batch).where(batch.c.intake_id == intake_id)
     lock_linked(connection, set(connection.scalars(told_of.distinct())))
 
 
 def undo_intake(connection: Connection, intake_id: int, *, number: int) -> frozenset[int]:
     """Make unknown again, as of a number, what one intake brought; returns the cases it changes."""
-    connection.execute(update(intake).where(intake.c.id == intake_id).values(state="undone"))
+    undone = {"state": "undone", "lease_token": "", "lease_until": None}
+    connection.execute(update(intake).where(intake.c.id == intake_id).values(**undone))
     batches = connection.scalars(select(batch.c.id).where(batch.c.intake_id == intake_id))
     return undo_events(connection, list(batches), number=number)
 
@@ -248,6 +336,17 @@ def quarantined_row(connection: Connection, row_id: int) -> RowMapping | None:
     return found.one_or_none()
 
 
+def take_row(connection: Connection, row_id: int, *, intake_id: int, feed_name: str) -> bool:
+    """Lock a row set aside, in order to store what it tells; False where another has mended it.
+
+    After its intake and its feed, as whoever stores a file does.
+    """
+    connection.execute(select(intake.c.id).where(intake.c.id == intake_id).with_for_update())
+    take_feed(connection, feed_name)
+    still = select(quarantine.c.id).where(quarantine.c.id == row_id, quarantine.c.state == "open")
+    return connection.scalar(still.with_for_update()) is not None
+
+
 def mark_mended(connection: Connection, row_ids: Collection[int]) -> None:
     """Rows that could be read after all."""
     mended = update(quarantine).values(state="mended")
@@ -270,20 +369,46 @@ def register_feed(connection: Connection, name: str, *, tolerance: Duration, lag
     connection.execute(update(feed).where(feed.c.name == name).values(tolerance=tolerance, lag=lag))
 
 
+def heard_through(connection: Connection, name: str) -> Instant | None:
+    """To when a feed has told everything; None where it never was heard."""
+    at: Instant | None = connection.scalar(select(feed.c.heard_through).where(feed.c.name == name))
+    return at
+
+
 def heard(
-    connection: Connection, name: str, *, now: Instant, trusted_until: Instant | None
+    connection: Connection,
+    name: str,
+    *,
+    now: Instant,
+    through: Instant | None,
+    trusted_until: Instant | None,
 ) -> None:
-    """A file of a feed was taken in: it is heard, and any silence ends."""
+    """A feed was heard, and has told everything up to `through`; where that ends its silence.
+
+    `through` None: what was read does not say to when it reaches, and nothing but the hearing is
+    kept. `trusted_until` None: it has no timetable.
+
+    No sweep decides meanwhile: one that let a clock wait for this feed is seen by whoever wakes it.
+    """
+    take_turn(connection, _HEARING)
+    asked = update(feed).where(feed.c.name == name)
+    if through is None:
+        connection.execute(asked.values(last_heard_at=now))
+        return
     connection.execute(
-        update(feed)
-        .where(feed.c.name == name)
-        .values(last_heard_at=now, heard_through=now, trusted_until=trusted_until, red="")
+        asked.values(last_heard_at=now, heard_through=through, trusted_until=trusted_until, red="")
     )
-    connection.execute(
-        update(feed_gap)
-        .where(feed_gap.c.feed == name, feed_gap.c.silent_to.is_(None))
-        .values(silent_to=now)
-    )
+    if trusted_until is None or now <= trusted_until:
+        connection.execute(
+            update(feed_gap)
+            .where(feed_gap.c.feed == name, feed_gap.c.silent_to.is_(None))
+            .values(silent_to=now)
+        )
+
+
+def hold_feeds(connection: Connection) -> None:
+    """Let no feed be heard until this transaction ends; before any clock is locked."""
+    share_turn(connection, _HEARING)
 
 
 def expect(connection: Connection, name: str, *, trusted_until: Instant) -> None:

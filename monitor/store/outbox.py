@@ -3,18 +3,37 @@
 What comes in: mails to make, outcomes of sending. What goes out: mails claimed under a lease. A
 mail is claimed, handed to the server, and its outcome recorded only while the lease still holds: at
 least once, and a repeat bears the same Message-ID and bytes. Leases run by the database's time.
+Mails to the operator may go by a relay of their own; which they are, is asked by `share`.
 """
 
 from __future__ import annotations
 
 import secrets
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from monitor.model import Duration, Instant
 from monitor.store.engine import database_now
 from monitor.store.tables import action, digest_run, message
+
+OPERATOR: Final = "operator"
+"""The kind of mail that tells the operator of a fault of the service itself."""
+
+Share: TypeAlias = Literal["all", "operator", "others"]
+"""Which mails are meant: those to the operator, those to everybody else, or all of them."""
 
 
 class Claimed(NamedTuple):
@@ -30,6 +49,11 @@ class Claimed(NamedTuple):
     attempts: int
     lease_token: str
     created_at: Instant
+
+
+def new_message_id(domain: str) -> str:
+    """A Message-ID that nobody can guess: a delivery report that names it has seen the mail."""
+    return f"<{secrets.token_hex(16)}@{domain}>"
 
 
 def queue_message(
@@ -55,7 +79,7 @@ def queue_message(
         role=role,
         state="queued",
         created_at=now,
-        message_id=message_id or f"<{secrets.token_hex(16)}@{domain}>",
+        message_id=message_id or new_message_id(domain),
         next_attempt_at=not_before,
         content=content,
         subject=subject,
@@ -90,18 +114,42 @@ def unwritten_message(connection: Connection, address: str, kind: str) -> int | 
     return connection.scalar(asked)
 
 
+def is_due(connection: Connection, *, now: Instant, share: Share = "all") -> bool:
+    """Whether a mail's time has come that nobody holds."""
+    free = _may_be_claimed(now, share, database_now(connection))
+    return connection.scalar(select(message.c.id).where(free).limit(1)) is not None
+
+
+def _may_be_claimed(now: Instant, share: Share, database_time: Instant) -> ColumnElement[bool]:
+    lease_until = message.c.lease_until
+    return (
+        (message.c.state == "queued")
+        & (message.c.next_attempt_at <= now)
+        & or_(lease_until.is_(None), lease_until < database_time)
+        & _among(share)
+    )
+
+
+def _among(share: Share) -> ColumnElement[bool]:
+    if share == "all":
+        return true()
+    return message.c.kind == OPERATOR if share == "operator" else message.c.kind != OPERATOR
+
+
 def claim_messages(
-    connection: Connection, *, now: Instant, lease: Duration, limit: int, node: str
+    connection: Connection,
+    *,
+    now: Instant,
+    lease: Duration,
+    limit: int,
+    node: str,
+    share: Share = "all",
 ) -> list[Claimed]:
     """Mails whose time has come and that nobody else holds, oldest first."""
     database_time = database_now(connection)
     asked = (
         select(message.c.id)
-        .where(
-            message.c.state == "queued",
-            message.c.next_attempt_at <= now,
-            or_(message.c.lease_until.is_(None), message.c.lease_until < database_time),
-        )
+        .where(_may_be_claimed(now, share, database_time))
         .order_by(message.c.next_attempt_at, message.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -157,16 +205,47 @@ def freeze_message(
     )
 
 
-def count_attempt(connection: Connection, claimed: Claimed) -> bool:
-    """Count another attempt at a frozen mail, before it is made."""
-    return _under_lease(connection, claimed, attempts=message.c.attempts + 1)
+def count_attempts(connection: Connection, claimed: Collection[Claimed]) -> int:
+    """Count another attempt at frozen mails, before it is made; at how many the lease stands."""
+    return _all_under_lease(connection, claimed, attempts=message.c.attempts + 1)
 
 
-def record_sent(connection: Connection, claimed: Claimed, *, outcome: str, now: Instant) -> bool:
-    """The server took the mail."""
-    return _under_lease(
-        connection, claimed, state="sent", sent_at=now, outcome=outcome, lease_until=None
+class Sent(NamedTuple):
+    """A mail that the server took."""
+
+    claimed: Claimed
+    outcome: str
+    at: Instant
+
+
+def record_sent(connection: Connection, sent: Collection[Sent]) -> int:
+    """The server took these mails; of how many the lease stands."""
+    if not sent:
+        return 0
+    taken = (
+        update(message)
+        .where(
+            message.c.id == bindparam("of"),
+            message.c.state == "queued",
+            message.c.lease_token == bindparam("held_by"),
+        )
+        .values(
+            state="sent",
+            sent_at=bindparam("taken_at"),
+            outcome=bindparam("said"),
+            lease_until=None,
+        )
     )
+    rows = [
+        {
+            "of": each.claimed.id,
+            "held_by": each.claimed.lease_token,
+            "taken_at": each.at,
+            "said": each.outcome,
+        }
+        for each in sent
+    ]
+    return connection.execute(taken, rows).rowcount
 
 
 def record_retry(
@@ -183,11 +262,36 @@ def record_dead(connection: Connection, claimed: Claimed, *, outcome: str) -> bo
     return _under_lease(connection, claimed, state="dead", outcome=outcome, lease_until=None)
 
 
+def put_back(connection: Connection, claimed: Collection[Claimed]) -> int:
+    """Let go of mails that were not handed over; whoever comes next may claim them.
+
+    An attempt that was counted stays counted: bytes that are settled will be sent, and what they
+    say must be withdrawn when it proves false.
+    """
+    return _all_under_lease(connection, claimed, lease_token="", lease_until=None)
+
+
 def cancel_message(connection: Connection, claimed: Claimed) -> bool:
     """Everything the mail was to say has been put right: it is not sent."""
     return _under_lease(
         connection, claimed, state="cancelled", outcome="nothing left to say", lease_until=None
     )
+
+
+def _all_under_lease(connection: Connection, claimed: Collection[Claimed], **values: Any) -> int:
+    """Write to mails only while this process's leases on them stand; to how many."""
+    if not claimed:
+        return 0
+    done = connection.execute(
+        update(message)
+        .where(
+            message.c.id.in_(sorted(one.id for one in claimed)),
+            message.c.state == "queued",
+            message.c.lease_token.in_({one.lease_token for one in claimed}),
+        )
+        .values(**values)
+    )
+    return done.rowcount
 
 
 def _under_lease(
@@ -207,9 +311,11 @@ def _under_lease(
     return done.rowcount == 1
 
 
-def next_message_at(connection: Connection) -> Instant | None:
+def next_message_at(connection: Connection, share: Share = "all") -> Instant | None:
     """When the next mail's time comes."""
-    asked = select(func.min(message.c.next_attempt_at)).where(message.c.state == "queued")
+    asked = select(func.min(message.c.next_attempt_at)).where(
+        message.c.state == "queued", _among(share)
+    )
     at: Instant | None = connection.scalar(asked)
     return at
 
@@ -221,10 +327,11 @@ def messages_to(connection: Connection, *, states: tuple[str, ...], limit: int) 
 
 
 def count_messages(connection: Connection) -> dict[str, int]:
-    """State → how many mails; `retrying`: those queued that were tried and not taken."""
+    """State → how many mails; `retrying`: those queued that did not go out when tried."""
     asked = select(message.c.state, func.count()).group_by(message.c.state)
     counts: dict[str, int] = {state: count for state, count in connection.execute(asked)}  # noqa: C416 - rows are no pairs to dict()
-    retrying = select(func.count()).where(message.c.state == "queued", message.c.attempts > 0)
+    tried = or_(message.c.attempts > 0, message.c.outcome != "")
+    retrying = select(func.count()).where(message.c.state == "queued", tried)
     return counts | {"retrying": connection.scalar(retrying) or 0}
 
 

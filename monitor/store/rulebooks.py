@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, or_, select, update
 
 from monitor.faults import Fault
 from monitor.model import Instant
 from monitor.rulebook.book import Documents, build_rulebook, measuring_digest
 from monitor.rulebook.language import Rule
+from monitor.store.cases import mark_dirty_after
+from monitor.store.nodes import change_what_governs
 from monitor.store.rows import insert_rows
-from monitor.store.tables import activation, rule_version
+from monitor.store.tables import activation, case_, rule_version
+
+CASES_AT_ONCE = 5_000
+"""Marked by one transaction: few enough to hold up an intake for a moment only."""
 
 
 class Active(NamedTuple):
@@ -87,13 +92,33 @@ def _changed_without_version(rule: Rule, before: str, digest: str) -> Fault:
     )
 
 
+def was_active(connection: Connection, *, digest: str, written: str) -> bool:
+    """Whether a rulebook was ever the active one: by its digest, or by that of its files alone.
+
+    The same files give another rulebook once later versions of their rules were accepted.
+    """
+    asked = select(activation.c.id).where(
+        or_(activation.c.digest == digest, activation.c.written == written)
+    )
+    return connection.scalar(asked.limit(1)) is not None
+
+
 def activate(
-    connection: Connection, documents: Documents, *, actor: str, now: Instant, digest: str = ""
+    connection: Connection,
+    documents: Documents,
+    *,
+    actor: str,
+    now: Instant,
+    digest: str = "",
+    written: str = "",
 ) -> str:
     """Accept every version and make the documents the active rulebook; returns its digest.
 
-    `digest`: of the rulebook as it runs, where the installation limits what these documents say.
+    `digest`: of the rulebook as it runs, where the installation limits what these documents say;
+    `written`: of what its files alone give. No transaction that decides runs beside this one.
+    Every case has a cause to be folded again: `spread` tells them so.
     """
+    change_what_governs(connection)
     rows = [
         (
             rule.id,
@@ -109,7 +134,36 @@ def activate(
     digest = digest or build_rulebook(documents).digest
     connection.execute(
         insert(activation).values(
-            digest=digest, documents=documents.as_json(), activated_at=now, actor=actor
+            digest=digest,
+            documents=documents.as_json(),
+            activated_at=now,
+            actor=actor,
+            written=written or digest,
+            dirty_from=None if connection.scalar(select(case_.c.id).limit(1)) is None else 0,
         )
     )
     return digest
+
+
+def spread(connection: Connection, *, limit: int = CASES_AT_ONCE) -> bool:
+    """Give the next cases their cause to be folded under a new rulebook; whether more are left.
+
+    A part at a time, each in a transaction of its own, so that nobody waits long for a case. How
+    far it has come is kept with it: whoever comes next goes on. Cases that are made meanwhile are
+    folded under the new rulebook from the start.
+    """
+    waiting = activation.c.dirty_from.is_not(None)
+    newest = select(activation.c.id, activation.c.dirty_from).where(waiting)
+    newest = newest.order_by(activation.c.id.desc()).limit(1).with_for_update(skip_locked=True)
+    found = connection.execute(newest).one_or_none()
+    if found is None:
+        return False
+    last = mark_dirty_after(connection, found.dirty_from, limit=limit)
+    if last is None:  # what an earlier one had left was done with it
+        done = update(activation).where(waiting, activation.c.id <= found.id)
+        connection.execute(done.values(dirty_from=None))
+        return False
+    connection.execute(
+        update(activation).where(activation.c.id == found.id).values(dirty_from=last)
+    )
+    return True

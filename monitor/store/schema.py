@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, text
 
 from monitor.store.engine import reading, take_turn
+from monitor.store.nodes import change_what_governs
 from monitor.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -48,9 +49,28 @@ def migrate(engine: Engine) -> list[str]:
 
 def is_current(engine: Engine) -> bool:
     """Whether a database is at this program's schema."""
+    with reading(engine) as connection:
+        return _applied(connection) == {newest_known()}
+
+
+def newest_known() -> str:
+    """The newest migration that this program knows."""
+    (newest,) = _scripts().get_heads()
+    return newest
+
+
+def check_usable(engine: Engine) -> str:
+    """The newest migration known here, where a database can be worked with; it may be newer.
+
+    Migrations only add, so that an older program can go on taking in and delivering
+    (docs/decisions/0011). Raises SchemaNotCurrent, with what to do, where it is behind.
+    """
     scripts = _scripts()
     with reading(engine) as connection:
-        return _applied(connection) == set(scripts.get_heads())
+        applied = _applied(connection)
+        if not applied - {script.revision for script in scripts.walk_revisions()}:
+            _must_not_wait(_waiting(connection, scripts))
+    return newest_known()
 
 
 def waiting_migrations(engine: Engine) -> list[str]:
@@ -64,7 +84,11 @@ def waiting_migrations(engine: Engine) -> list[str]:
 
 def check_current(engine: Engine) -> None:
     """Raises SchemaNotCurrent, with what to do, where a database is not at this schema."""
-    if waiting := waiting_migrations(engine):
+    _must_not_wait(waiting_migrations(engine))
+
+
+def _must_not_wait(waiting: list[str]) -> None:
+    if waiting:
         msg = f"the database waits for {', '.join(waiting)}: type `monitor migrate`"
         raise SchemaNotCurrent(msg)
 
@@ -106,6 +130,7 @@ def _migrating(engine: Engine) -> Iterator[Connection]:
         if connection.dialect.name == "postgresql":
             with connection.begin():
                 take_turn(connection, "migrate")
+                change_what_governs(connection)
                 yield connection
             return
         with _without_foreign_keys(connection), connection.begin():

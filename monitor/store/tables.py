@@ -157,6 +157,21 @@ feed_gap = Table(
 )
 """A silence of a feed, kept as a fact; open while `silent_to` is NULL."""
 
+silence_told = Table(
+    "silence_told",
+    metadata,
+    _id(),
+    Column("feed", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    _instant("since"),
+    _instant("told_at"),
+    _instant_or_none("ended_at"),
+    UniqueConstraint("feed", "address", "since"),
+)
+"""Who was told that a feed is silent, since when it is, and when last; until `ended_at`, when they
+were told that it is over."""
+
 intake = Table(
     "intake",
     metadata,
@@ -375,6 +390,12 @@ message = Table(
         sqlite_where=text("state = 'queued'"),
         postgresql_where=text("state = 'queued'"),
     ),
+    Index(
+        "ix_message_dead",
+        "created_at",
+        sqlite_where=text("state = 'dead'"),
+        postgresql_where=text("state = 'dead'"),
+    ),
     Index("ix_message_address", "address", "created_at"),
 )
 """One mail to one address. Its bytes are frozen at the first claim and never change after."""
@@ -396,6 +417,7 @@ alert = Table(
     _instant("decided_at"),
     Column("state", Text, nullable=False),
     Column("message_id", BigId, ForeignKey("message.id"), nullable=True),
+    _count("line"),
     UniqueConstraint("clock_id", "episode", "rung", "repeat", "recipient"),
     CheckConstraint("state IN ('pending', 'in message', 'cancelled')", name="state"),
     Index(
@@ -404,9 +426,17 @@ alert = Table(
         sqlite_where=text("state = 'pending'"),
         postgresql_where=text("state = 'pending'"),
     ),
+    Index(
+        "ix_alert_untold",
+        "decided_at",
+        sqlite_where=text("recipient = ''"),
+        postgresql_where=text("recipient = ''"),
+    ),
     Index("ix_alert_message_id", "message_id"),
 )
-"""This step of this clock is to be told to this address, and why."""
+"""This step of this clock is to be told to this address, and why.
+
+`line`: under which number its mail tells of the case, so that an answer can name it; 0: none."""
 
 digest_run = Table(
     "digest_run",
@@ -443,8 +473,13 @@ activation = Table(
     Column("documents", Text, nullable=False),
     _instant("activated_at"),
     Column("actor", Text, nullable=False),
+    _words("written"),
+    Column("dirty_from", BigId, nullable=True),
 )
-"""Rulebooks that were made the active one; the newest is."""
+"""Rulebooks that were made the active one; the newest is.
+
+`written`: the digest of what the files alone gave, without versions accepted earlier. `dirty_from`:
+after which case all cases are still to be given this cause to be folded; NULL: they have been."""
 
 action = Table(
     "action",
@@ -526,6 +561,19 @@ node = Table(
 )
 """A daemon, as it last told of itself: the rulebook and the schema that it works with, and by how
 much its time is ahead of the database's. `holds_back`: why it does not assess and escalate."""
+
+relay_fault = Table(
+    "relay_fault",
+    metadata,
+    Column("relay", Text, primary_key=True),
+    _words("reason"),
+    _count("failures"),
+    _instant("since"),
+    _instant("tried_at"),
+    _instant("wait_until"),
+)
+"""A mail server at fault, until a mail goes through it again: the whole queue waits for it, on all
+nodes, and one of them tries it when the wait is over."""
 
 installation = Table(
     "installation",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.cycle.delivery import FIRST_RETRY, LONGEST_RETRY, retry_after
+from monitor.cycle.books import FIRST_RETRY, LONGEST_RETRY, retry_after
 from monitor.model import MINUTE
 
 

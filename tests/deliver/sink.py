@@ -10,7 +10,7 @@ import datetime as dt
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,11 @@ class Sink:
     connections: int = 0
     encrypted: list[bool] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
+    right_password: bytes = b"right"
     handed_over: asyncio.Event = field(default_factory=asyncio.Event)
     before_data_answer: Callable[[SMTP], Awaitable[None]] | None = None
+    after_taking: Callable[[SMTP], Awaitable[None]] | None = None
+    """What happens between a mail's being taken and the word that says so."""
 
     async def handle_MAIL(  # noqa: N802  # the sink library's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -63,21 +66,23 @@ class Sink:
             return answer
         assert isinstance(envelope.content, bytes)
         self.taken.append(envelope.content)
+        if self.after_taking is not None:
+            await self.after_taking(server)
         return "250 taken as 1"
 
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any
     ) -> AuthResult:
         self.logins.append(mechanism)
-        right = isinstance(given, LoginPassword) and given.password == b"right"
+        right = isinstance(given, LoginPassword) and given.password == self.right_password
         return AuthResult(success=right, handled=False)
 
 
 @asynccontextmanager
 async def running(sink: Sink, **options: Any) -> AsyncIterator[int]:
-    """The sink on a free port of 127.0.0.1."""
+    """The sink on a port of 127.0.0.1, a free one unless `port` is given."""
     loop = asyncio.get_running_loop()
-    implicit_tls = options.pop("implicit_tls", None)
+    implicit_tls, port = options.pop("implicit_tls", None), options.pop("port", 0)
     servers: list[SMTP] = []
 
     def made() -> SMTP:
@@ -85,7 +90,7 @@ async def running(sink: Sink, **options: Any) -> AsyncIterator[int]:
         servers.append(SMTP(sink, hostname="sink.example", loop=loop, **options))
         return servers[-1]
 
-    listener = await loop.create_server(made, "127.0.0.1", 0, ssl=implicit_tls)
+    listener = await loop.create_server(made, "127.0.0.1", port, ssl=implicit_tls)
     try:
         yield listener.sockets[0].getsockname()[1]
     finally:
@@ -109,8 +114,11 @@ async def _hang_up(server: SMTP) -> None:
 
 
 @asynccontextmanager
-async def saying(*lines: str) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A server that says one line at each turn and hangs up after the last; what it heard."""
+async def saying(*lines: str, port: int = 0) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A server that says one line at each turn and hangs up after the last; what it heard.
+
+    Without a line it is silent, and does not hang up.
+    """
     heard: list[bytes] = []
     writers: list[asyncio.StreamWriter] = []
 
@@ -126,13 +134,77 @@ async def saying(*lines: str) -> AsyncIterator[tuple[int, list[bytes]]]:
         writers.append(writer)
         heard.append(await reader.readline())
 
-    listener = await asyncio.start_server(talk if lines else silent, "127.0.0.1", 0)
+    listener = await asyncio.start_server(talk if lines else silent, "127.0.0.1", port)
     try:
         yield listener.sockets[0].getsockname()[1], heard
     finally:
         listener.close()
         for writer in writers:
             writer.transport.abort()
+        await listener.wait_closed()
+
+
+@dataclass
+class Wire:
+    """What lies between us and a server, and what it does to what passes."""
+
+    drips_every: float = 0
+    """Seconds between two bytes of the server's words; 0: they pass as they come."""
+    cuts_at: bytes = b""
+    """What must stand in our words for the connection to break there."""
+    connections: int = 0
+    _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def join(self, *ends: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+        """Carry what each end says to the other: first ours, then the server's."""
+        (our_words, to_us), (their_words, to_them) = ends
+        self.connections += 1
+        self._writers += [to_us, to_them]
+        for passing in (self._ours(our_words, to_them), self._theirs(their_words, to_us)):
+            self._tasks.add(asyncio.create_task(passing))
+
+    async def _ours(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while words := await reader.read(1024):
+            if self.cuts_at and self.cuts_at in words:
+                self.cut()
+                return
+            writer.write(words)
+
+    async def _theirs(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while words := await reader.read(1 if self.drips_every else 1024):
+                writer.write(words)
+                await asyncio.sleep(self.drips_every)
+        writer.close()
+
+    def cut(self) -> None:
+        """Break every connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def close(self) -> None:
+        """Break every connection, and carry nothing more."""
+        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def through(wire: Wire, server: int, *, port: int = 0) -> AsyncIterator[int]:
+    """A port of 127.0.0.1 that leads to a server's port over a wire."""
+
+    async def joined(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire.join((reader, writer), await asyncio.open_connection("127.0.0.1", server))
+
+    listener = await asyncio.start_server(joined, "127.0.0.1", port)
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+        await wire.close()
         await listener.wait_closed()
 
 
@@ -144,20 +216,38 @@ class Authority:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
-    def server(self, *, address: str) -> ssl.SSLContext:
+    def server(self, *, address: str, has_expired: bool = False) -> ssl.SSLContext:
         """What a server at an address shows, signed by this authority."""
-        key = ec.generate_private_key(ec.SECP256R1())
         san = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
-        builder = _builder("sink", issuer=self.certificate.subject, key=key)
-        builder = builder.add_extension(san, critical=False).add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
-            critical=False,
-        )
-        file = self.file.with_name(f"server-{address}.pem")
-        _write(file, builder.sign(self.key, hashes.SHA256()), key)
+        file = self.file.with_name(f"server-{address}-{has_expired}.pem")
+        self._sign("sink", file, san, has_expired=has_expired)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(file)
         return context
+
+    def client(self, name: str = "monitor") -> Path:
+        """A file with the certificate and the key by which a client shows who it is."""
+        file = self.file.with_name(f"client-{name}.pem")
+        self._sign(name, file, x509.SubjectAlternativeName([x509.DNSName(f"{name}.example")]))
+        return file
+
+    def _sign(
+        self,
+        name: str,
+        file: Path,
+        san: x509.SubjectAlternativeName,
+        *,
+        has_expired: bool = False,
+    ) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(
+            name, issuer=self.certificate.subject, key=key, has_expired=has_expired
+        ).add_extension(san, critical=False)
+        builder = builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+            critical=False,
+        )
+        _write(file, builder.sign(self.key, hashes.SHA256()), key)
 
 
 def authority(folder: Path, name: str = "test authority") -> Authority:
@@ -175,9 +265,13 @@ def authority(folder: Path, name: str = "test authority") -> Authority:
 
 
 def _builder(
-    name: str, *, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    name: str,
+    *,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    has_expired: bool = False,
 ) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(hours=2 if has_expired else 0)
     return (
         x509.CertificateBuilder()
         .subject_name(_name(name))

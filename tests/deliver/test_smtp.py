@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from monitor.deliver.smtp import (
     TryAgain,
     UnsafeMailServer,
 )
-from tests.deliver.sink import Sink, abort, authority, running, saying
+from tests.deliver.sink import Authority, Sink, abort, authority, running, saying
 
 MAIL = b"Subject: PPN-2027-004211\r\n\r\nA mail.\r\n.\r\nThat does not end there.\r\n"
 
@@ -178,7 +179,7 @@ def test_waiting_for_another_mail_s_turn_counts_against_the_deadline_and_is_know
     async def story() -> tuple[Outcome, Outcome]:
         sink = Sink(before_data_answer=dawdle)
         async with running(sink) as port:
-            post = Post(a_server(port, exchange_seconds=0.5))
+            post = Post(a_server(port, exchange_seconds=0.5, connections=1))
             first = asyncio.create_task(send(post))
             await sink.handed_over.wait()
             post._server = dataclasses.replace(post._server, exchange_seconds=0.1)
@@ -382,6 +383,36 @@ def test_a_server_without_starttls_hears_nothing_of_the_mail() -> None:
     assert isinstance(outcome, TryAgain)
     assert "STARTTLS" in outcome.reason
     assert not any(b"MAIL" in line or b"AUTH" in line for line in heard)
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_server_that_asks_for_a_certificate_gets_ours(tmp_path: Path, security: Security) -> None:
+    ours, sink = authority(tmp_path), Sink()
+    option = "implicit_tls" if security == "tls" else "tls_context"
+    mutual: dict[str, Any] = {
+        "options": {option: _asking(ours)},
+        "security": security,
+        "ca_file": ours.file,
+    }
+
+    assert isinstance(told(sink, client_certificate=ours.client(), **mutual)[0], Accepted)
+    [without] = told(sink, **mutual)
+    another = authority(tmp_path, "other authority").client("another")
+    [of_another] = told(sink, client_certificate=another, **mutual)
+
+    for refused in (without, of_another):
+        assert isinstance(refused, TryAgain)
+        assert refused.at_fault == "server"
+    assert len(sink.taken) == 1
+
+
+def _asking(ours: Authority) -> ssl.SSLContext:
+    """A server that talks only with whom it knows; it says so at once, as TLS 1.2 does."""
+    context = ours.server(address="127.0.0.1")
+    context.load_verify_locations(ours.file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 # --- logging in -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,8 +19,9 @@ from monitor.escalate.decide import (
     told_as_overdue,
     unsaid,
 )
+from monitor.escalate.orders import ActionKind, about_case, about_clock, about_rule, targets
 from monitor.escalate.roster import Roster, RosterFile
-from monitor.model import Alert, AlertKind, Event, Instant, KeptClock, SaidAlert
+from monitor.model import Action, Alert, AlertKind, Event, Instant, KeptClock, SaidAlert
 from monitor.rulebook.book import Rulebook
 from tests.clocks.histories import TOLERANCES
 
@@ -43,6 +45,8 @@ def roster(**changed: object) -> Roster:
 
 EVERYBODY = roster()
 
+REFERENCE = "PPN-2027-004211"
+
 
 @dataclass
 class Desk:
@@ -55,6 +59,70 @@ class Desk:
     said: list[SaidAlert] = field(default_factory=list)
     spoke_of: dict[int, set[int]] = field(default_factory=dict)
     """Alert → the clocks of which the mail that carried it spoke."""
+    actions: list[Action] = field(default_factory=list)
+    """What people did, oldest first."""
+
+    # -- people -------------------------------------------------------------------------------
+
+    def take(self, kept: KeptClock, *, now: Instant, until: Instant) -> None:
+        """Somebody has a clock in hand."""
+        self._act_on(kept, ActionKind.TAKE, now=now, until=until)
+
+    def pass_on(self, kept: KeptClock, *, now: Instant, to: str = "", by: str = "") -> None:
+        """Somebody says that it is with another role, or with the next."""
+        self._act_on(kept, ActionKind.PASS, now=now, by=by, to=to)
+
+    def close(self, kept: KeptClock, *, now: Instant) -> None:
+        """Somebody ends the telling of a clock."""
+        self._act_on(kept, ActionKind.CLOSE, now=now)
+
+    def silence(self, *, now: Instant, until: Instant, rule: str = "") -> None:
+        """Nobody is told of the case, or of a rule."""
+        target = about_rule(rule) if rule else about_case(REFERENCE)
+        self._act(ActionKind.SILENCE, target, now=now, until=until)
+
+    def end(self, action: Action, *, now: Instant) -> None:
+        """Somebody takes back what was done, and every clock is looked at."""
+        place = self.actions.index(action)
+        self.actions[place] = action._replace(ended_at=now)
+        for kept in self.kept.values():
+            if kept.next_action_at is not None or action.kind == ActionKind.CLOSE:
+                self.kept[kept.id] = replace(kept, next_action_at=now)
+
+    def _act_on(
+        self,
+        kept: KeptClock,
+        kind: ActionKind,
+        *,
+        now: Instant,
+        until: Instant | None = None,
+        by: str = "",
+        to: str = "",
+    ) -> None:
+        said = json.dumps({"episode": str(kept.episode)} | ({"to": to} if to else {}))
+        self._act(kind, about_clock(kept.id), now=now, until=until, by=by, detail=said)
+        self.kept[kept.id] = replace(kept, next_action_at=now, waits_for="")
+
+    def _act(
+        self,
+        kind: ActionKind,
+        target: str,
+        *,
+        now: Instant,
+        until: Instant | None,
+        by: str = "",
+        detail: str = "",
+    ) -> None:
+        number = len(self.actions) + 1
+        action = Action(number, kind, target, "account", by, "reason", now, until, detail)
+        self.actions.append(action)
+
+    def asked(self, kept: KeptClock) -> list[Action]:
+        """What people did about a clock, its case or its rule."""
+        meant = set(targets(kept, [REFERENCE]))
+        return [action for action in self.actions if action.target in meant]
+
+    # -- facts and time -----------------------------------------------------------------------
 
     def learn(self, events: Iterable[Event], *, now: Instant) -> None:
         """Fold what is known and keep the clocks, as the assess stage does."""
@@ -112,19 +180,32 @@ class Desk:
             self.about(kept),
             has_successor=kept.id in self.inherited(),
             circumstances=Circumstances(
-                rulebook=self.rulebook, roster=self.roster, feeds=self.feeds, now=now
+                rulebook=self.rulebook,
+                roster=self.roster,
+                feeds=self.feeds,
+                now=now,
+                asked={kept.id: self.asked(kept)},
             ),
         )
 
     def hand_over(self, *, now: Instant) -> None:
-        """Send what waits and is still true; the rest drops out, as when a mail is written."""
+        """Send what waits and is still true; the rest drops out, as when a mail is written.
+
+        That something ended late goes with another alert to its reader, or waits.
+        """
+        written_to: set[str] = set()
         for told in list(self.said):
-            if told.state == "pending":
+            if told.state == "pending" and told.alert.kind is not AlertKind.STOPPED_LATE:
                 self.spoke_of[told.id] = self._still_true(told.alert, now=now)
                 if self.spoke_of[told.id]:
                     self._put(told._replace(state="in message", attempted=True, sent_at=now))
+                    if told.alert.kind is not AlertKind.WITHDRAWAL:
+                        written_to.add(told.alert.recipient)
                 else:
                     self._cancel(told.id)
+        for told in list(self.said):
+            if told.state == "pending" and told.alert.recipient in written_to:
+                self._put(told._replace(state="in message", attempted=True, sent_at=now))
 
     def about(self, kept: KeptClock) -> list[SaidAlert]:
         """What was said about a clock and those whose place it took, oldest first."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -15,9 +16,20 @@ from monitor.escalate.decide import (
     IN_TIME_OR_NOT_OWED,
     NOT_YET_DUE,
     FeedHeard,
-    told_as_overdue,
 )
-from monitor.model import DAY, HOUR, MINUTE, Alert, AlertKind, Event, Instant, SaidAlert, Verdict
+from monitor.escalate.orders import orders
+from monitor.model import (
+    DAY,
+    HOUR,
+    MINUTE,
+    Alert,
+    AlertKind,
+    Event,
+    Instant,
+    KeptClock,
+    SaidAlert,
+    Verdict,
+)
 from tests.clocks.histories import (
     DEFER,
     GENERATED_BOOK,
@@ -325,38 +337,102 @@ def test_what_was_said_of_an_unknown_council_is_withdrawn_by_the_clock_of_the_kn
 # -- whatever happens -------------------------------------------------------------------------
 
 
+class Acted(NamedTuple):
+    """Something that a person does about whatever can be done so."""
+
+    at: Instant
+    what: str
+    hours: int
+    """Until when, for a take or a silence."""
+
+
 @st.composite
-def told_stories(draw: st.DrawFn) -> tuple[list[Event], Instant, Instant]:
-    """A generated history, and a span in which mail is held."""
+def told_stories(draw: st.DrawFn) -> tuple[list[Event], Instant, Instant, list[Acted]]:
+    """A generated history, a span in which mail is held, and what people do meanwhile."""
     held_from = T0 + draw(st.integers(0, 96)) * HOUR
-    return draw(histories()), held_from, held_from + draw(st.integers(0, 24)) * HOUR
+    acts = st.builds(
+        Acted,
+        at=st.integers(0, 120).map(lambda hours: T0 + hours * HOUR + 7 * MINUTE),
+        what=st.sampled_from(
+            ["take", "pass", "pass to desk", "silence", "silence rule", "close", "end"]
+        ),
+        hours=st.integers(1, 30),
+    )
+    people = draw(st.lists(acts, max_size=6))
+    held_until = held_from + draw(st.integers(0, 24)) * HOUR
+    return draw(histories()), held_from, held_until, sorted(people)
 
 
 @given(told_stories())
 def test_whatever_happens_every_step_is_decided_once_and_every_falsehood_taken_back(
-    story: tuple[list[Event], Instant, Instant],
+    story: tuple[list[Event], Instant, Instant, list[Acted]],
 ) -> None:
-    """Laws 1, 3 and 9 over whole histories, learnt in the order of their receipt.
+    """Laws 1, 3, 5 and 9 over whole histories, learnt in the order of their receipt.
 
     After every pass: no key was decided twice (the desk refuses it), deciding again tells nothing,
-    nobody holds a false alert, and nobody lacks one that is due.
+    nobody holds a false alert, and nobody lacks one that is due, unless somebody took it on,
+    silenced or closed it; and what was passed on was told. What people do changes no verdict.
     """
-    events, held_from, held_until = story
+    events, held_from, held_until, people = story
     desk = Desk(GENERATED_BOOK)
-    for now in _passes(desk, events, held_until):
+    for now in _passes(desk, events, held_until, people):
         desk.learn([e for e in events if e.received_at <= now], now=now)
+        before = _verdicts(desk, now=now)
+        for act in people:
+            if act.at == now:
+                _do(desk, act, now=now)
         desk.sweep(now=now)
+        assert _verdicts(desk, now=now) == before
         if not held_from <= now < held_until:
             desk.hand_over(now=now)
             desk.sweep(now=now)
         _nothing_is_left_to_decide(desk, now=now)
         _nobody_holds_a_false_alert(desk, now=now)
         _nobody_lacks_an_alert(desk, now=now)
+        _no_pass_is_lost(desk)
 
 
-def _passes(desk: Desk, events: list[Event], held_until: Instant) -> Any:
+def _do(desk: Desk, act: Acted, *, now: Instant) -> None:
+    """What a person can do now, done to every clock that it can be done to."""
+    if act.what.startswith("silence"):
+        rule = "council" if act.what == "silence rule" else ""
+        desk.silence(now=now, until=now + act.hours * HOUR, rule=rule)
+    if act.what == "end" and desk.actions:
+        desk.end(desk.actions[-1], now=now)
+    for kept in list(desk.kept.values()):
+        says = verdict(kept.clock, now=now)
+        if is_closed(kept.clock) or kept.clock.regraded_at is not None or _is_shut(desk, kept):
+            continue
+        if act.what == "take" and says is Verdict.OVERDUE:
+            desk.take(kept, now=now, until=now + act.hours * HOUR)
+        elif act.what == "close" and says is Verdict.OVERDUE:
+            desk.close(kept, now=now)
+        elif act.what.startswith("pass") and says in {Verdict.OVERDUE, *NOT_YET_DUE}:
+            desk.pass_on(kept, now=now, to="desk" if act.what == "pass to desk" else "")
+
+
+def _is_shut(desk: Desk, kept: KeptClock) -> bool:
+    return orders(kept, desk.asked(kept), desk.about(kept)).closed is not None
+
+
+def _verdicts(desk: Desk, *, now: Instant) -> list[Verdict]:
+    return [verdict(kept.clock, now=now) for kept in desk.kept.values()]
+
+
+def _no_pass_is_lost(desk: Desk) -> None:
+    for kept in desk.kept.values():
+        if is_closed(kept.clock) or kept.clock.regraded_at is not None or _is_shut(desk, kept):
+            continue
+        asked = orders(kept, desk.asked(kept), desk.about(kept))
+        assert asked.to_tell(desk.about(kept)) == []
+
+
+def _passes(
+    desk: Desk, events: list[Event], held_until: Instant, people: Sequence[Acted] = ()
+) -> Any:
     """Every instant at which something is learnt or happens by itself, as it comes up."""
-    facts = sorted({held_until, *(e.received_at for e in events)})
+    acted = (act.at for act in people)
+    facts = sorted({held_until, *(e.received_at for e in events), *acted})
     now = T0 - 1
     while now < END:
         ahead = [at for at in facts if at > now]
@@ -381,6 +457,18 @@ def _nobody_holds_a_false_alert(desk: Desk, *, now: Instant) -> None:
             assert [one for one in desk.standing(kept) if not _is_true(desk, one, now=now)] == []
 
 
+def _holding(about: Sequence[SaidAlert]) -> set[str]:
+    """Addresses whose last word on a clock is, or is about to be, that it is overdue."""
+    holding: set[str] = set()
+    for one in about:
+        says_overdue = one.alert.kind is AlertKind.OVERDUE
+        if says_overdue and (one.attempted or one.state == "pending"):
+            holding.add(one.alert.recipient)
+        elif one.attempted and one.alert.kind in (AlertKind.WITHDRAWAL, AlertKind.STOPPED_LATE):
+            holding.discard(one.alert.recipient)
+    return holding
+
+
 def _is_true(desk: Desk, told: SaidAlert, *, now: Instant) -> bool:
     """Whether the clock that an alert was about first stands again, and is overdue."""
     return verdict(desk.kept[told.alert.clock_id].clock, now=now) is Verdict.OVERDUE
@@ -392,11 +480,149 @@ def _nobody_lacks_an_alert(desk: Desk, *, now: Instant) -> None:
         if verdict(kept.clock, now=now) is not Verdict.OVERDUE or not is_told:
             continue
         about = desk.about(kept)
-        holding = {told.alert.recipient for told in told_as_overdue(about)}
-        holding |= {told.alert.recipient for told in about if told.state == "pending"}
+        asked = orders(kept, desk.asked(kept), about)
+        if asked.closed is not None or asked.resting(now) is not None:
+            continue
+        holding = _holding(about)
         duty = desk.rulebook.duty(kept.clock.key.rule, kept.clock.rule_version)
         for step in agenda(kept.clock, duty):
             if step.at is None or step.kind is not AlertKind.OVERDUE or step.role == "holder":
                 continue
             if after_hold(kept.clock, step.at) <= now:
                 assert address(step.role) in holding, step
+
+
+# -- people -----------------------------------------------------------------------------------
+
+
+def test_a_take_rests_what_waits_for_a_feed_too_and_says_so_afterwards() -> None:
+    """Taken before the first alert could go: nothing until its end, then confirmed as it is."""
+    desk = watching(sending_log=T0)
+    at_each(desk, DUE - HOUR, DUE + HOUR)
+    (kept,) = desk.kept.values()
+    desk.take(kept, now=DUE + HOUR, until=DUE + 7 * HOUR)
+    at_each(desk, DUE + HOUR, DUE + 7 * HOUR - 1)
+    assert len(alerts(desk)) == 2
+    at_each(desk, DUE + 7 * HOUR)
+    assert [role for _, role, _ in alerts(desk)[2:]] == ["inspector", "on_call"]
+    assert all(told.alert.reason.endswith("was taken") for told in desk.said[2:])
+
+
+def test_the_latest_of_two_takes_counts() -> None:
+    """Whoever takes it for a shorter time has it for a shorter time."""
+    desk = overdue_desk()
+    (kept,) = desk.kept.values()
+    desk.take(kept, now=LATER, until=LATER + 9 * HOUR)
+    desk.take(desk.kept[1], now=LATER, until=LATER + HOUR)
+    at_each(desk, LATER)
+    assert desk.next_action_at() == LATER + HOUR
+
+
+def test_a_pass_leaves_out_the_role_that_passes() -> None:
+    """The inspector says it is not for the inspector: the on-call role is told."""
+    desk = a_desk()
+    desk.learn([contact(T0)], now=T0)
+    at_each(desk, DUE + 1)
+    desk.pass_on(desk.kept[1], now=DUE + MINUTE, by="east inspector")
+    at_each(desk, DUE + MINUTE)
+    assert (last(desk).role, last(desk).rung) == ("on_call", "passed")
+    at_each(desk, DUE + HOUR + 1, DUE + 4 * HOUR + 1)
+    assert "rung 4" not in [rung for rung, _, _ in alerts(desk)]
+
+
+def test_a_pass_after_the_last_step_reaches_the_fallback() -> None:
+    desk = a_desk()
+    desk.learn([contact(T0)], now=T0)
+    at_each(desk, DUE + 200 * HOUR)
+    desk.pass_on(desk.kept[1], now=DUE + 200 * HOUR)
+    at_each(desk, DUE + 200 * HOUR)
+    assert last(desk).role == "desk"
+
+
+def test_before_due_a_pass_warns_and_the_ladder_keeps_its_steps() -> None:
+    """Nobody is told that something is overdue which is not."""
+    desk = a_desk()
+    desk.learn([contact(T0)], now=T0)
+    at_each(desk, DUE - HOUR)
+    desk.pass_on(desk.kept[1], now=DUE - HOUR, to="supervisor")
+    at_each(desk, DUE - HOUR, DUE + 1)
+    assert alerts(desk) == [
+        ("rung 1", "sergeant", "warning"),
+        ("passed", "supervisor", "warning"),
+        ("rung 2", "supervisor", "overdue"),
+    ]
+
+
+def test_a_case_that_moves_on_leaves_whoever_it_was_passed_to() -> None:
+    desk = a_desk()
+    desk.learn([contact(T0)], now=T0)
+    desk.pass_on(desk.kept[1], now=T0 + HOUR, to="supervisor")
+    at_each(desk, T0 + HOUR)
+    desk.learn([contact(T0), event("triaged", T0 + 2 * HOUR)], now=T0 + 2 * HOUR)
+    at_each(desk, DUE - HOUR)
+    assert last(desk).role == "mash"
+
+
+def test_a_late_stop_waits_for_the_next_mail_of_each_who_was_told() -> None:
+    desk = overdue_desk()
+    desk.learn([contact(T0), told(LATER, received=LATER)], now=LATER)
+    at_each(desk, LATER)
+    over = [one for one in desk.said if one.alert.kind is AlertKind.STOPPED_LATE]
+    assert {one.alert.recipient for one in over} == {address("sergeant"), address("inspector")}
+    assert {one.state for one in over} == {"pending"}
+
+
+def test_before_due_a_pass_on_warns_the_next_and_takes_no_step_off_the_ladder() -> None:
+    """The sergeant passes a warning on: the inspector is warned, both are told in their turn."""
+    desk = a_desk()
+    desk.learn([contact(T0)], now=T0)
+    at_each(desk, DUE - HOUR)
+    desk.pass_on(desk.kept[1], now=DUE - HOUR, by="sergeant")
+    at_each(desk, DUE - HOUR, DUE + 1, DUE + HOUR + 1)
+    assert alerts(desk)[1:] == [
+        ("passed", "inspector", "warning"),
+        ("rung 2", "sergeant", "overdue"),
+        ("rung 3", "inspector", "overdue"),
+    ]
+
+
+def test_a_closed_telling_says_nothing_more_until_the_close_is_taken_back() -> None:
+    desk = overdue_desk()
+    before = len(desk.said)
+    desk.close(desk.kept[1], now=LATER)
+    at_each(desk, LATER, LATER + 50 * HOUR)
+    assert len(desk.said) == before
+    assert desk.next_action_at() is None
+    desk.end(desk.actions[-1], now=LATER + 51 * HOUR)
+    at_each(desk, LATER + 51 * HOUR)
+    assert {told.alert.role for told in desk.said[before:]} == {"on_call"}
+
+
+def test_a_closed_telling_takes_back_what_proves_false_all_the_same() -> None:
+    """Law 9."""
+    desk = overdue_desk()
+    desk.close(desk.kept[1], now=LATER)
+    at_each(desk, LATER)
+    desk.learn([contact(T0), told(DUE, received=LATER + HOUR)], now=LATER + HOUR)
+    at_each(desk, LATER + HOUR)
+    assert last(desk).kind is AlertKind.WITHDRAWAL
+
+
+@pytest.mark.parametrize("was_read", [True, False])
+def test_a_late_stop_that_is_taken_back_tells_those_anew_who_had_read_it(was_read: bool) -> None:
+    """They believe it done; whoever was not told yet holds the alert of before."""
+    desk = overdue_desk()
+    stop = told(LATER, received=LATER, id="1")
+    back = event("partner_notified", LATER, received=LATER + HOUR, id="2", retracts="1", revision=1)
+    desk.learn([contact(T0), stop], now=LATER)
+    at_each(desk, LATER)
+    for place, one in enumerate(desk.said):
+        if one.alert.kind is AlertKind.STOPPED_LATE and was_read:
+            desk.said[place] = one._replace(state="in message", attempted=True, sent_at=LATER)
+    before = len(desk.said)
+    desk.learn([contact(T0), stop, back], now=LATER + HOUR)
+    at_each(desk, LATER + HOUR)
+    anew = {one.alert.role for one in desk.said[before:]}
+    assert anew == ({"sergeant", "inspector"} if was_read else set())
+    states = {one.state for one in desk.said if one.alert.kind is AlertKind.STOPPED_LATE}
+    assert states == ({"in message"} if was_read else {"cancelled"})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -223,3 +224,35 @@ def test_in_the_sample_a_restricted_case_reaches_a_named_post_only() -> None:
         reached = roster.reach(role, EAST_RESTRICTED, at=NIGHT, wakes=True)
         assert isinstance(reached, Reached), role
         assert reached.address in named
+
+
+def test_a_post_to_which_mail_bounces_is_passed_over_for_another_of_the_role(reads: Reads) -> None:
+    """The unit's mailbox is broken: the district's is told, and why."""
+    roster = reads(
+        ROLES,
+        post("inspector", "unit", district="east", unit="response"),
+        post("inspector", "east", district="east"),
+        DESK,
+    )
+    broken = replace(roster, unreachable=frozenset({"unit@force.example"}))
+    place = Whereabouts("east", "response", restricted=False)
+    why = "mail to the inspector bounced"
+    assert broken.reach("inspector", place, at=OPEN, wakes=False) == Reached(
+        "east@force.example", "inspector", why
+    )
+    assert roster.reach("inspector", place, at=OPEN, wakes=False) == Reached(
+        "unit@force.example", "inspector", ""
+    )
+
+
+def test_where_mail_to_every_post_bounces_the_cover_is_told_and_then_nobody(reads: Reads) -> None:
+    roster = reads(ROLES, post("inspector", "east", district="east"), DESK)
+    why = "mail to the inspector bounced"
+    broken = replace(roster, unreachable=frozenset({"east@force.example"}))
+    reached = broken.reach("inspector", EAST, at=OPEN, wakes=False)
+    assert reached == Reached("desk@force.example", "desk", why)
+    both = replace(roster, unreachable=frozenset({"east@force.example", "desk@force.example"}))
+    assert both.reach("inspector", EAST, at=OPEN, wakes=False) == Nobody(
+        "mail to the control room desk bounced"
+    )
+    assert both.fallback(EAST, at=OPEN) == Nobody("mail to the control room desk bounced")

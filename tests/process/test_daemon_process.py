@@ -80,6 +80,7 @@ def test_sigterm_finishes_the_mail_in_hand_and_begins_no_other(
 ) -> None:
     """The server takes its time: the process waits for its answer, records it and exits 0."""
     sink.slow = True
+    installation.decide(connections="1")
     change(installation, "config/recipients.toml", 'hours = "mash"\n', "")
     installation.drop(notice(CASE, submitted=hours_ago(5)), notice(OTHER, submitted=hours_ago(7)))
     daemon = started(installation)

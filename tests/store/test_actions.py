@@ -124,3 +124,31 @@ def test_only_the_six_operations_are_logged(engine: Engine) -> None:
         actions.write_audit(
             connection, operation="reading", actor="a", subject="s", now=T0, detail={}
         )
+
+
+def _act(engine: Engine, kind: str, target: str, at: int, **more: Any) -> int:
+    with writing(engine) as connection:
+        return actions.record_action(
+            connection, kind=kind, target=target, actor="account", now=T0 + at, **more
+        )
+
+
+def test_actions_are_found_by_what_they_are_about_with_their_end(engine: Engine) -> None:
+    take = _act(engine, "take", "clock 4", 0, until=T0 + HOUR, detail='{"episode": "1"}')
+    other = _act(engine, "silence", "case PPN-1", 1, until=T0 + HOUR)
+    _act(engine, "end", f"action {take}", 2)
+    newest = _act(engine, "silence", "rule council", 3)
+    with reading(engine) as connection:
+        found = actions.actions_about(connection, ["clock 4", "case PPN-1", "clock 5"])
+        assert [(each.number, each.ended_at) for each in found] == [(take, T0 + 2), (other, None)]
+        assert found[0].detail == '{"episode": "1"}'
+        silences = actions.actions_of_kind(connection, ["silence"])
+        assert [each.number for each in silences] == [other, newest]
+        (last,) = actions.newest_actions(connection, ["silence", "take"], limit=1)
+        assert last.number == newest
+        assert actions.action_by_number(connection, take) == found[0]
+        assert actions.action_by_number(connection, 99) is None
+        about = actions.newest_about(connection, "rule council")
+        assert about is not None
+        assert about.number == newest
+        assert actions.newest_about(connection, "rule other") is None

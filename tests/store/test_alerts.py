@@ -167,3 +167,25 @@ def test_cancelling_sees_an_alert_that_is_put_into_a_mail_meanwhile(postgres: En
             outbox.freeze_message(connection, claimed, content=b"m", subject="s", now=T0)
         assert cancelled.result(timeout=60) == 0
     assert _states(postgres, clock_id) == ["in message"]
+
+
+def test_what_goes_with_the_next_mail_makes_none_and_joins_one(engine: Engine) -> None:
+    """That something ended late goes with the next, or is put back where that is not sent."""
+    clock_id = _clock_id(engine)
+    over = _alert(clock_id, rung="ended late", kind=AlertKind.STOPPED_LATE)
+    with writing(engine) as connection:
+        alerts.insert_alerts(connection, [over, over._replace(recipient="b@x")])
+        assert alerts.waiting_recipients(connection) == []
+        alerts.insert_alerts(connection, [_alert(clock_id, rung="rung 2")])
+        assert alerts.waiting_recipients(connection) == [("a@x", "inspector", alerts.ALERTS)]
+        mail = _mail(connection)
+        assert alerts.put_in_message(connection, "a@x", alerts.ALERTS, mail) == 2
+        (first, _), (second, _) = alerts.alerts_in_message(connection, mail)
+        alerts.wait_for_another(connection, [first])
+        assert [each for each, _ in alerts.alerts_in_message(connection, mail)] == [second]
+        ((waiting, kept_alert),) = alerts.waiting_for_next_mail(connection, "a@x")
+        assert (waiting, kept_alert) == (first, over)
+        alerts.let_carry(connection, _mail(connection, kind="digest"), [first])
+        assert alerts.waiting_for_next_mail(connection, "a@x") == []
+        assert alerts.forget_unsaid(connection, before=T0 + 1) == 0
+        assert alerts.forget_unsaid(connection, before=T0 + 2) == 1

@@ -107,9 +107,9 @@ def test_tolerance_is_the_feed_s_own(engine: Engine) -> None:
 def test_a_dirty_case_is_answered_by_a_fold(engine: Engine) -> None:
     take_in(engine, told("PPN-1"))
     with writing(engine) as connection:
-        cases.mark_all_dirty(connection)
+        cases.mark_dirty_after(connection, 0, limit=100)
     _assess(engine, "PPN-1")
-    with reading(engine) as connection:
+    with writing(engine) as connection:
         assert cases.dirty_case_ids(connection, limit=5) == []
     assert set(kept(engine, "PPN-1")) == {COUNCIL, SUBMIT, _health()}
 

@@ -274,7 +274,7 @@ def test_a_dirty_case_is_answered_once(engine: Engine) -> None:
         assert cases.dirty_case_ids(connection, limit=10) == [one]
         cases.mark_assessed(connection, [one])
         assert cases.dirty_case_ids(connection, limit=10) == []
-        cases.mark_all_dirty(connection)
+        cases.mark_dirty_after(connection, 0, limit=100)
         assert len(cases.dirty_case_ids(connection, limit=10)) == 2
 
 

@@ -212,3 +212,19 @@ def test_the_stream_of_all_clocks_does_not_change_its_connection(
 
 def _same_connection_still_reads(connection: Connection) -> None:
     assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_what_people_do_puts_clocks_before_the_sweep(engine: Engine) -> None:
+    """Whoever read them before must not write them; those resting until an instant wake with it."""
+    rest = T0 + 9 * HOUR
+    second = _clock("tell-health")
+    _insert(engine, (_clock(), rest), (second, T0 + HOUR), (_clock("tell-school"), None))
+    before = _all(engine)
+    with writing(engine) as connection:
+        locked = clocks.lock_clocks(connection, [before[1].id])
+        assert [each.id for each in locked] == [before[1].id]
+        clocks.look_again(connection, [before[1].id], now=T0 + 5)
+        assert not clocks.update_clock(connection, before[1])
+        assert clocks.wake_resting(connection, rest, now=T0 + 6) == 1
+    found = {each.id: each.next_action_at for each in _all(engine)}
+    assert [found[each.id] for each in before] == [T0 + 6, T0 + 5, None]

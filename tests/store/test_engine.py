@@ -7,12 +7,23 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
-from sqlalchemy import Engine, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from monitor.store.engine import WrongOwner, database_now, open_engine, reading, writing
+from monitor.store.engine import (
+    ATTEMPTS,
+    WrongOwner,
+    database_now,
+    in_transaction,
+    open_engine,
+    reading,
+    share_turn,
+    take_turn,
+    writing,
+)
 from monitor.store.tables import case_, event, feed
 
 _ADDS_ONE = """
@@ -35,6 +46,71 @@ def _add_feed(engine: Engine) -> None:
 def _lag(engine: Engine) -> int:
     with reading(engine) as connection:
         return int(connection.execute(select(feed.c.lag)).scalar_one())
+
+
+def test_a_deadlock_is_tried_again_and_both_are_kept(postgres: Engine) -> None:
+    """Two transactions take two rows in opposite orders: one gives way, and then goes on."""
+    with writing(postgres) as connection:
+        connection.execute(case_.insert(), [{"reference": "a"}, {"reference": "b"}])
+    meet, tried = Barrier(2), []
+
+    def cross(first: str, second: str) -> None:
+        def work(connection: Connection) -> None:
+            tried.append(first)
+            for place, reference in enumerate((first, second)):
+                asked = update(case_).where(case_.c.reference == reference)
+                connection.execute(asked.values(dirty=case_.c.dirty + 1))
+                if place == 0 and len(tried) <= 2:
+                    meet.wait(timeout=30)
+
+        in_transaction(postgres, work)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(cross, "a", "b"), pool.submit(cross, "b", "a")]:
+            done.result(timeout=60)
+    assert len(tried) == 3
+    with reading(postgres) as connection:
+        assert set(connection.scalars(select(case_.c.dirty))) == {2}
+
+
+def test_a_real_fault_is_not_tried_again(engine: Engine) -> None:
+    """Nor one that gives way for ever."""
+    tried = []
+
+    def twice(connection: Connection) -> None:
+        tried.append(1)
+        connection.execute(case_.insert(), [{"reference": "a"}, {"reference": "a"}])
+
+    with pytest.raises(IntegrityError):
+        in_transaction(engine, twice)
+    assert len(tried) == 1
+
+    class Victim(Exception):
+        sqlstate = "40P01"
+
+    def always(_connection: Connection) -> None:
+        tried.append(1)
+        raise OperationalError("", {}, Victim())
+
+    with pytest.raises(OperationalError):
+        in_transaction(engine, always)
+    assert len(tried) == 1 + ATTEMPTS
+
+
+def test_a_turn_waits_for_those_who_share_it_and_they_for_it(postgres: Engine) -> None:
+    def take() -> None:
+        with writing(postgres) as connection:
+            take_turn(connection, "this")
+
+    with ThreadPoolExecutor(1) as pool, writing(postgres) as one, writing(postgres) as two:
+        share_turn(one, "this")
+        share_turn(two, "this")
+        share_turn(two, "another")
+        taking = pool.submit(take)
+        one.commit()
+        assert not taking.done()
+        two.commit()
+        taking.result(timeout=60)
 
 
 def test_a_new_file_and_its_folder_are_private(tmp_path: Path) -> None:

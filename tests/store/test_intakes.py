@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sqlalchemy import Engine, select
+import pytest
+from sqlalchemy import Connection, Engine, select
 
-from monitor.model import HOUR
+from monitor.model import HOUR, SECOND
 from monitor.store import cases, intakes
 from monitor.store.engine import reading, writing
-from monitor.store.intakes import Intake, RowSetAside
+from monitor.store.intakes import TAKEN, Intake, LeaseLost, RowSetAside
 from monitor.store.tables import batch, event
 from tests.store.world import T0, case_id, kept, new_intake, rulebook, take_in, told
 
 
-def _open(engine: Engine, *, mapping: str = "mapping", digest: bytes = b"file") -> Intake:
+def _open(
+    engine: Engine,
+    *,
+    mapping: str = "mapping",
+    digest: bytes = b"file",
+    node: str = "one",
+    lease: int = intakes.LEASE,
+) -> Intake:
     with writing(engine) as connection:
         return intakes.open_intake(
             connection,
@@ -23,7 +32,14 @@ def _open(engine: Engine, *, mapping: str = "mapping", digest: bytes = b"file") 
             file_digest=digest,
             mapping_digest=mapping,
             now=T0,
+            node=node,
+            lease=lease,
         )
+
+
+def _let_go(engine: Engine, held: Intake) -> None:
+    with writing(engine) as connection:
+        intakes.release_lease(connection, held.id, held.lease_token)
 
 
 def _finish(engine: Engine, intake_id: int, state: str) -> None:
@@ -64,6 +80,7 @@ def test_an_interrupted_intake_goes_on_where_it_was_left(engine: Engine) -> None
     with writing(engine) as connection:
         intakes.add_progress(connection, first.id, rows_read=4000, events_new=3990)
         intakes.add_progress(connection, first.id, rows_read=100, events_new=100)
+    _let_go(engine, first)
     again = _open(engine)
     assert again == Intake(id=first.id, state="reading", rows_read=4100, is_new=False)
     assert _stored(engine, first.id)["events_new"] == 4090
@@ -180,6 +197,125 @@ def test_undoing_a_link_touches_both_ends(engine: Engine) -> None:
     assert kept(engine, "PPN-B")
 
 
+# -- one node a file --------------------------------------------------------------------------
+
+LAPSED = -SECOND
+"""A lease that is over when it is given."""
+
+
+def test_a_file_is_held_by_one_node_until_its_lease_ends(engine: Engine) -> None:
+    first = _open(engine, lease=LAPSED)
+    second = _open(engine, node="two")
+    assert (second.state, second.id) == ("reading", first.id)
+    third = _open(engine, node="three")
+    assert (third.state, third.held_by, third.lease_token) == (TAKEN, "two", "")
+
+
+def test_two_processes_of_one_name_do_not_share_a_file(engine: Engine) -> None:
+    """A lease is a process's own: the command beside the daemon waits as another node does."""
+    assert _open(engine).lease_token
+    assert _open(engine).state == TAKEN
+
+
+def _go_on(connection: Connection, held: Intake, act: Any) -> None:
+    intakes.add_progress(connection, held.id, rows_read=7)
+    act(connection, held.id, held.lease_token)
+
+
+def test_who_lost_a_file_can_store_nothing_of_it(engine: Engine) -> None:
+    """Neither go on, nor finish it, nor let go of what is another's."""
+    lost, held = _open(engine, lease=LAPSED), _open(engine, node="two")
+    for act in (intakes.renew_lease, intakes.release_lease):
+        with pytest.raises(LeaseLost), writing(engine) as connection:
+            _go_on(connection, lost, act)
+    with pytest.raises(LeaseLost), writing(engine) as connection:
+        intakes.finish_intake(
+            connection,
+            lost.id,
+            state="done",
+            dropped_columns={},
+            vanished=0,
+            now=T0,
+            lease_token=lost.lease_token,
+        )
+    stored = _stored(engine, held.id)
+    assert (stored["rows_read"], stored["state"]) == (0, "reading")
+    assert stored["lease_token"] == held.lease_token
+
+
+def test_a_lease_that_ended_and_that_nobody_took_goes_on(engine: Engine) -> None:
+    """A node that was suspended for an hour and comes back alone has lost nothing."""
+    held = _open(engine, lease=LAPSED)
+    with writing(engine) as connection:
+        intakes.renew_lease(connection, held.id, held.lease_token)
+    assert _open(engine, node="two").held_by == "one"
+
+
+def test_a_file_that_is_finished_is_held_by_nobody(engine: Engine) -> None:
+    held = _open(engine)
+    _finish(engine, held.id, "done")
+    assert _open(engine, node="two").state == "done"
+    assert (_stored(engine, held.id)["lease_token"], _stored(engine, held.id)["lease_until"]) == (
+        "",
+        None,
+    )
+
+
+def test_a_node_that_starts_lets_go_of_its_own_files_alone(engine: Engine) -> None:
+    mine, by_hand = _open(engine), _open(engine, digest=b"other", node="one, by hand")
+    theirs = _open(engine, digest=b"third", node="one/two")
+    with writing(engine) as connection:
+        assert intakes.release_leases(connection, "one") == 2, "its name is the beginning of theirs"
+    assert by_hand.lease_token
+    assert _open(engine).id == mine.id
+    assert _open(engine, digest=b"other").state == TAKEN
+    assert theirs.lease_token
+
+
+def test_what_is_undone_while_it_is_read_is_lost_to_its_reader(engine: Engine) -> None:
+    held = _open(engine)
+    _undo(engine, held.id)
+    with pytest.raises(LeaseLost), writing(engine) as connection:
+        intakes.renew_lease(connection, held.id, held.lease_token)
+    assert _open(engine, node="two").state == "reading", "dropped again, it begins anew"
+
+
+def test_a_file_of_which_a_part_is_being_stored_is_passed_over_at_once(postgres: Engine) -> None:
+    """Nobody waits for another's transaction only to hear that the file is taken."""
+    held = _open(postgres, lease=LAPSED)
+    with writing(postgres) as storing:
+        intakes.renew_lease(storing, held.id, held.lease_token, lease=LAPSED)
+        with ThreadPoolExecutor(1) as other:
+            seen = other.submit(_open, postgres, node="two").result(timeout=30)
+    assert (seen.state, seen.held_by) == (TAKEN, "another node")
+
+
+def test_of_many_that_open_a_new_file_one_reads_it(engine: Engine) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        opened = list(pool.map(lambda n: _open(engine, node=f"node {n}"), range(6)))
+    assert sorted(each.state for each in opened) == ["reading", *[TAKEN] * 5]
+
+
+def test_a_row_set_aside_is_mended_by_one(engine: Engine) -> None:
+    held = _open(engine)
+    _set_aside(engine, held.id, _row())
+    with reading(engine) as connection:
+        (row,) = intakes.list_quarantine(connection)
+
+    def mend() -> bool:
+        with writing(engine) as connection:
+            taken = intakes.take_row(
+                connection, row["id"], intake_id=held.id, feed_name=row["feed"]
+            )
+            if taken:
+                intakes.mark_mended(connection, [row["id"]])
+            return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [each.result() for each in [pool.submit(mend) for _ in range(4)]]
+    assert sorted(done) == [False, False, False, True]
+
+
 # -- rows set aside ---------------------------------------------------------------------------
 
 
@@ -240,7 +376,13 @@ def test_a_feed_that_is_heard_ends_its_silence(engine: Engine) -> None:
         assert intakes.open_gap(connection, "desk", silent_from=T0)
         assert not intakes.open_gap(connection, "desk", silent_from=T0)
         intakes.set_red(connection, "desk", "a bad file")
-        intakes.heard(connection, "desk", now=T0 + HOUR, trusted_until=T0 + 2 * HOUR)
+        intakes.heard(
+            connection,
+            "desk",
+            now=T0 + HOUR,
+            through=T0 + HOUR,
+            trusted_until=T0 + 2 * HOUR,
+        )
         (feed,) = intakes.list_feeds(connection)
         assert (feed["last_heard_at"], feed["trusted_until"]) == (T0 + HOUR, T0 + 2 * HOUR)
         assert (feed["red"], feed["tolerance"]) == ("", 6)

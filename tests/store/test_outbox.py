@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from monitor.model import HOUR, MINUTE
 from monitor.store import actions, outbox
 from monitor.store.engine import reading, writing
-from monitor.store.outbox import Claimed
+from monitor.store.outbox import Claimed, Sent
 from monitor.store.tables import message
 from tests.store.world import T0, until_it_waits
 
@@ -104,13 +104,13 @@ def test_a_lapsed_lease_is_taken_over_and_the_first_record_refused(engine: Engin
     assert second.message_id == first.message_id
     with writing(engine) as connection:
         assert not outbox.lock_message(connection, first)
-        assert not outbox.count_attempt(connection, first)
-        assert not outbox.record_sent(connection, first, outcome="250", now=T0)
+        assert not outbox.count_attempts(connection, [first])
+        assert not outbox.record_sent(connection, [Sent(first, "250", T0)])
         assert not outbox.record_retry(connection, first, outcome="4", next_attempt_at=T0)
         assert not outbox.record_dead(connection, first, outcome="5")
         assert not outbox.cancel_message(connection, first)
-        assert outbox.count_attempt(connection, second)
-        assert outbox.record_sent(connection, second, outcome="250 ok", now=T0 + 1)
+        assert outbox.count_attempts(connection, [second])
+        assert outbox.record_sent(connection, [Sent(second, "250 ok", T0 + 1)])
     row = _row(engine, id_)
     assert (row["state"], row["sent_at"], row["attempts"]) == ("sent", T0 + 1, 2)
     assert row["outcome"] == "250 ok"
@@ -124,7 +124,7 @@ def test_an_outcome_is_recorded_though_the_lease_has_lapsed_if_nobody_took_over(
     (claimed,) = _claim(engine)
     _let_lapse(engine)
     with writing(engine) as connection:
-        assert outbox.record_sent(connection, claimed, outcome="250", now=T0)
+        assert outbox.record_sent(connection, [Sent(claimed, "250", T0)])
     assert _row(engine, id_)["state"] == "sent"
 
 
@@ -142,7 +142,7 @@ def test_bytes_are_settled_once(engine: Engine) -> None:
     with writing(engine) as connection:
         assert outbox.freeze_message(connection, claimed, content=b"one", subject="1", now=T0)
         assert not outbox.freeze_message(connection, claimed, content=b"two", subject="2", now=T0)
-        assert outbox.count_attempt(connection, claimed)
+        assert outbox.count_attempts(connection, [claimed])
     row = _row(engine, id_)
     assert (row["content"], row["subject"], row["attempts"]) == (b"one", "1", 2)
 
@@ -161,7 +161,7 @@ def test_a_refused_mail_is_tried_again_and_a_dead_one_is_not(engine: Engine) -> 
     again, dead = _queue(engine, 2)
     one, two = _claim(engine, limit=2)
     with writing(engine) as connection:
-        outbox.count_attempt(connection, one)
+        outbox.count_attempts(connection, [one])
         assert outbox.record_retry(connection, one, outcome="451 later", next_attempt_at=T0 + HOUR)
         assert outbox.record_dead(connection, two, outcome="550 no such person")
         assert outbox.next_message_at(connection) == T0 + HOUR
@@ -190,7 +190,7 @@ def test_a_node_that_starts_lets_go_what_it_held(engine: Engine) -> None:
     _claim(engine, node="node_11")
     with writing(engine) as connection:
         assert outbox.release_leases(connection, "node_1") == 1
-        assert not outbox.record_sent(connection, mine[0], outcome="250", now=T0)
+        assert not outbox.record_sent(connection, [Sent(mine[0], "250", T0)])
     assert [each.id for each in _claim(engine, limit=5, node="two")] == [mine[0].id]
 
 

@@ -58,7 +58,7 @@ def test_an_empty_database_becomes_current_once(empty: Engine) -> None:
 
 
 def test_a_database_that_waits_says_what_to_type(empty: Engine) -> None:
-    with pytest.raises(SchemaNotCurrent, match=r"0001 The first schema, .*: type `monitor migrate`"):
+    with pytest.raises(SchemaNotCurrent, match=r"0001 The first .*: type `monitor migrate`"):
         check_current(empty)
 
 

@@ -31,9 +31,10 @@ USUAL = "significant-harm-council"
 
 _DECIDED = {
     'alerts = "digest"': 'alerts = "on"',
-    'security = "starttls"': 'security = "none-loopback-only"',
+    '\nsecurity = "starttls"': '\nsecurity = "none-loopback-only"',
     'host = "localhost"': 'host = "127.0.0.1"',
     'log_format = "json"': 'log_format = "text"',
+    "# restricted_accounts = []": 'restricted_accounts = ["story"]',
 }
 _ALSO_MAPPED = """
 [[events]]

@@ -33,17 +33,21 @@ from zoneinfo import ZoneInfo
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy import event
 
-from monitor.cycle import one_pass
+from monitor.cycle import confirming, one_pass, people
 from monitor.cycle.delivery import next_delivery_at
 from monitor.cycle.explaining import CaseExplanation, explain_case
+from monitor.cycle.intake import undo_intake
 from monitor.cycle.lists import clock_rows
-from monitor.cycle.status import Status, read_status
+from monitor.cycle.silences import next_silence_at
+from monitor.cycle.status import CaseloadStatus, Status, read_status
 from monitor.cycle.sweep import next_sweep_at
 from monitor.deliver.smtp import MailServer, Post
-from monitor.escalate.roster import Roster
+from monitor.escalate.roster import Digest, Roster
 from monitor.model import DAY, MINUTE, Duration, Instant
 from monitor.report.periods import digest_due
-from monitor.store import actions, intakes, outbox
+from monitor.rulebook.book import build_rulebook
+from monitor.rulebook.language import Alerts
+from monitor.store import actions, intakes, outbox, rulebooks, silences
 from monitor.store.engine import Engine, open_engine, reading, writing
 from monitor.worktime.zones import instants_of_local, local
 from tests.deliver.sink import Sink, running
@@ -52,6 +56,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitor.cycle.parts import Monitor
+    from monitor.ingest.feeds import Feed
+
+ACCOUNT: Final = "ZZACCOUNT"
+"""The account of the operating system that types, which no mail may show."""
 
 LONDON: Final = ZoneInfo("Europe/London")
 OCCURRENCE, SENDING_LOG, COMMAND_CONTROL = "occurrence", "sending-log", "command-control"
@@ -396,6 +404,50 @@ class Story:
         for name in feeds:
             self._feeds[name].every = ALWAYS
 
+    def replay(self, feed: str, *, files: int, apart: Duration = 0) -> None:
+        """It is heard again, with all that it had to say: in several files, the newest first.
+
+        `apart`: how long after one file the next comes; 0: they come together.
+        """
+        source = self._feeds[feed]
+        rows = source.export(self.now, is_snapshot=False)
+        size = max(1, -(-len(rows) // files))
+        source.replayed = [rows[at : at + size] for at in range(0, len(rows), size)]
+        source.every, source.next_at = (apart, self.now) if apart else (ALWAYS, 0)
+
+    def file_times(self, feed: str, form: str) -> None:
+        """The feed's file names say to when they reach."""
+        changed = self.monitor.feeds[feed].model_copy(update={"file_time": form})
+        self.monitor = replace(self.monitor, feeds={**self.monitor.feeds, feed: changed})
+
+    def keep_back(self, feed: str) -> list[dict[str, str]]:
+        """What a source has to say goes into no file of its own, though it is heard."""
+        return self.not_exported(feed)
+
+    def switch_on(self, *rules: str) -> None:
+        """These rules alert from now on: the rulebook is accepted anew, as a start would."""
+        documents = self.monitor.rulebook.documents
+        told = tuple(
+            rule.model_copy(update={"alerts": Alerts.ON}) if rule.id in rules else rule
+            for rule in documents.rules
+        )
+        rulebook = build_rulebook(documents.model_copy(update={"rules": told}))
+        with writing(self.monitor.engine) as connection:
+            rulebooks.activate(connection, rulebook.documents, actor="story", now=self.now)
+        self.monitor = replace(self.monitor, rulebook=rulebook)
+        self._turn()
+
+    def not_exported(self, feed: str) -> list[dict[str, str]]:
+        """What a source has to say and has not said, to be put into a file by the story."""
+        return self._feeds[feed].export(self.now, is_snapshot=False)
+
+    def drop_file(self, feed: str, *, name: str, rows: Iterable[Mapping[str, str]] = ()) -> None:
+        """A file of a feed comes under a name of its own, beside those that the story writes."""
+        known = self.monitor.feeds[feed]
+        written = self.folder / known.folder / name
+        columns = known.declared_columns
+        written.write_text(_file(known.format, known.delimiter, columns, rows), "utf-8")
+
     def hear(self, feed: str, *, every: Duration, next_at: str) -> None:
         """A feed is heard by a timetable, and in between not."""
         source = self._feeds[feed]
@@ -449,17 +501,18 @@ class Story:
         """Every instant after now at which anything can happen by itself."""
         found = [next_sweep_at(self.monitor), next_delivery_at(self.monitor)]
         found += [source.wakes_at(self.now) for source in self._feeds.values()]
-        if not all(source.every == ALWAYS for source in self._feeds.values()):
-            found += self._silences()
+        if self._somebody_knows() or not all(
+            source.every == ALWAYS for source in self._feeds.values()
+        ):
+            found.append(next_silence_at(self.monitor, now=self.now))
         if self.monitor.roster.file.digests:
             found.append(self._next_digest())
         yield from (at for at in found if at is not None and at > self.now)
 
-    def _silences(self) -> list[Instant]:
-        """When each feed begins to be silent, unless it is heard before."""
+    def _somebody_knows(self) -> bool:
+        """Whether somebody was told of a silence and not yet that it is over."""
         with reading(self.monitor.engine) as connection:
-            until = [row["trusted_until"] for row in intakes.list_feeds(connection)]
-        return [at + 1 for at in until if at is not None]
+            return bool(silences.who_knows(connection))
 
     def _next_digest(self) -> Instant:
         digest = self.monitor.settings.digest
@@ -486,7 +539,15 @@ class Story:
 
     def _drop(self, source: _Source) -> None:
         feed = self.monitor.feeds[source.name]
-        rows = source.export(self.now, is_snapshot=feed.mode == "snapshot")
+        if source.replayed:
+            for _ in range(1 if source.every else len(source.replayed)):
+                self._write(feed, source.replayed.pop())
+            if not source.replayed:
+                source.every = ALWAYS
+            return
+        self._write(feed, source.export(self.now, is_snapshot=feed.mode == "snapshot"))
+
+    def _write(self, feed: Feed, rows: list[dict[str, str]]) -> None:
         self._drops += 1
         written = self.folder / feed.folder / f"notices-{self._drops:05}.{feed.format}"
         part = written.with_suffix(".part")
@@ -509,6 +570,75 @@ class Story:
                 connection, kind=kind, target="mail", actor="operator", now=self.now
             )
 
+    def take(self, reference: str = "", *, rule: str = "", by: str = "", until: str = "") -> str:
+        """Somebody types `monitor take`; returns the refusal, empty where there was none."""
+        return self._acts(
+            people.take, reference, rule, by, "being_traced", until=self._maybe(until)
+        )
+
+    def pass_on(self, reference: str = "", *, rule: str = "", by: str = "", to: str = "") -> str:
+        """Somebody types `monitor pass`."""
+        return self._acts(people.pass_on, reference, rule, by, "not_mine", to_role=to)
+
+    def close_by_hand(self, reference: str = "", *, rule: str = "", by: str = "") -> str:
+        """Somebody types `monitor close`."""
+        return self._acts(people.close, reference, rule, by, "no_record_will_come")
+
+    def confirm(self, reference: str = "", *, rule: str = "", by: str = "") -> str:
+        """Somebody types `monitor confirm`."""
+        return self._acts(confirming.confirm, reference, rule, by, "partner_confirmed")
+
+    def silence_telling(
+        self, reference: str = "", *, rule: str = "", until: str, by: str = ""
+    ) -> int:
+        """Somebody types `monitor silence`; returns its number."""
+        return people.silence(
+            self.monitor,
+            actor=ACCOUNT,
+            reason_code="under_review",
+            until=self._future(until),
+            now=self.now,
+            reference=reference,
+            rule=rule,
+            on_behalf_of=by,
+        )
+
+    def undo_newest_intake(self, feed: str) -> None:
+        """Somebody types `monitor intake undo`."""
+        with reading(self.monitor.engine) as connection:
+            newest = next(
+                row for row in intakes.list_intakes(connection, limit=50) if row["feed"] == feed
+            )
+        undo_intake(self.monitor, newest["id"], actor=ACCOUNT, now=self.now)
+
+    def end(self, number: int) -> None:
+        """Somebody types `monitor actions end`."""
+        people.end(self.monitor, number, actor=ACCOUNT, now=self.now)
+
+    def _acts(
+        self, act: Any, reference: str, rule: str, by: str, reason_code: str, **more: Any
+    ) -> str:
+        """Do it to every clock of a case that fits; whatever cannot be done is said."""
+        try:
+            meant = people.find_clocks(
+                self.monitor, reference or self.reference, actor=ACCOUNT, rule=rule
+            )
+            recorded = act(
+                self.monitor,
+                meant,
+                actor=ACCOUNT,
+                reason_code=reason_code,
+                now=self.now,
+                on_behalf_of=by,
+                **more,
+            )
+        except people.Refused as refused:
+            return str(refused)
+        return "" if recorded.done else "; ".join(recorded.refused)
+
+    def _maybe(self, when: str) -> Instant | None:
+        return self._future(when) if when else None
+
     def mail_server(self, *, is_down: bool = False, loses_its_answer: bool = False) -> None:
         """How the mail server behaves from now on."""
         self._inbox.is_down, self._inbox.loses_its_answer = is_down, loses_its_answer
@@ -529,6 +659,11 @@ class Story:
             for post in file.posts
         )
         self._use_roster(file.model_copy(update={"posts": posts}))
+
+    def reads_digest(self, scope: str, address: str) -> None:
+        """One mailbox reads the digest of a scope, and no other any."""
+        digest = Digest(scope=scope, to=(address,))
+        self._use_roster(self.monitor.roster.file.model_copy(update={"digests": (digest,)}))
 
     def post_is_vacant(self, *roles: str, no_cover: bool = False) -> None:
         """Nobody holds these roles; with `no_cover`, nobody stands in either."""
@@ -571,6 +706,11 @@ class Story:
             wanted += f" at {_said(when)}"
         raise AssertionError(f"{_said(self.now)}: expected {wanted}.\n{self._what_came(addresses)}")
 
+    def take_all_mail(self) -> list[Arrived]:
+        """Every mail that came and was not expected one by one, all expected from now on."""
+        taken, self._unexpected = self._unexpected, []
+        return taken
+
     def expects_no_more_mail(self) -> None:
         """Every mail so far was expected."""
         if self._unexpected:
@@ -594,6 +734,26 @@ class Story:
         found = explain_case(self.monitor, named, rule=rule, now=self.now, actor="story")
         assert found is not None
         return found
+
+    def caseload(self) -> CaseloadStatus:
+        """What `monitor status --caseload` would show."""
+        caseload = self.status().caseload
+        assert caseload is not None
+        return caseload
+
+    def drops_roster(self, *rows: str, header: str = "role,district,address,from,until") -> None:
+        """The duty system writes a roster into its folder, which the next turn takes in."""
+        self.decide("people", roster_folder="drop/duty-roster")
+        folder = self.folder / "drop/duty-roster"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._drops += 1
+        file = folder / f"roster-{self._drops:05}.csv"
+        file.write_text("\n".join((header, *rows)) + "\n", "utf-8")
+
+    def unexplained(self, reference: str) -> str:
+        """What somebody reads who may not see a case, and asks why it says what it says."""
+        found = explain_case(self.monitor, reference, rule=None, now=self.now, actor=ACCOUNT)
+        return "nothing is known" if found is None else "explained"
 
     def status(self) -> Status:
         """What `monitor status` would show."""
@@ -659,6 +819,8 @@ class _Source:
     rows: list[tuple[Instant, dict[str, str]]] = field(default_factory=list)
     """(from when the system has it, what it has), in the order in which the story tells it."""
     exported: int = 0
+    replayed: list[list[dict[str, str]]] = field(default_factory=list)
+    """Files that are still to be written of what was kept back, the last one next."""
 
     def wakes_at(self, now: Instant) -> Instant | None:
         """When it will next have something to say that it has not said."""

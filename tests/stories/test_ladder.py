@@ -119,7 +119,7 @@ def test_nobody_to_tell_is_recorded_and_goes_to_the_fallback(begin: Begin) -> No
             "Nobody holds the role submitting officer's sergeant here, so this comes to you.",
         ),
     )
-    assert story.status().caseload.nobody_to_tell == 1
+    assert story.caseload().nobody_to_tell == 1
     story.told("council", "eastshire")
     story.advance(to="14:00")
 

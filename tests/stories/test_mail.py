@@ -96,6 +96,8 @@ def test_redirected_mail_goes_to_one_address_and_says_whom_it_was_for(begin: Beg
     story.told("council", "eastshire")
     story.advance(to="14:00")
     story.expects_mail_to(TRIAL, saying="nothing heard from command and control")
+    for _ in ("east", "west"):
+        story.expects_mail_to(TRIAL, saying=("Nothing heard from command", "duty inspector"))
 
 
 def test_a_restricted_case_shows_its_reference_and_times_alone(begin: Begin) -> None:

@@ -37,6 +37,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_node")),
     )
     op.create_table(
+        "relay_fault",
+        sa.Column("relay", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("failures", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
+        sa.Column("tried_at", INSTANT, nullable=False),
+        sa.Column("wait_until", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("relay", name=op.f("pk_relay_fault")),
+    )
+    op.create_table(
+        "silence_told",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("feed", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
+        sa.Column("told_at", INSTANT, nullable=False),
+        sa.Column("ended_at", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silence_told")),
+        sa.UniqueConstraint(
+            "feed", "address", "since", name=op.f("uq_silence_told_feed_address_since")
+        ),
+    )
+    op.create_table(
         "watch_fault",
         sa.Column("id", BIG_ID, nullable=False),
         sa.Column("what", sa.Text(), nullable=False),
@@ -90,9 +114,34 @@ def upgrade() -> None:
     with op.batch_alter_table("action", schema=None) as batch_op:
         batch_op.add_column(sa.Column("detail", sa.Text(), server_default="", nullable=False))
 
+    with op.batch_alter_table("activation", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("written", sa.Text(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("dirty_from", BIG_ID, nullable=True))
+
     with op.batch_alter_table("intake", schema=None) as batch_op:
         batch_op.add_column(sa.Column("lease_token", sa.Text(), server_default="", nullable=False))
         batch_op.add_column(sa.Column("lease_until", INSTANT, nullable=True))
+
+    with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_message_dead",
+            ["created_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'dead'"),
+            postgresql_where=sa.text("state = 'dead'"),
+        )
+
+    with op.batch_alter_table("alert", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column("line", sa.BigInteger(), server_default=sa.text("0"), nullable=False)
+        )
+        batch_op.create_index(
+            "ix_alert_untold",
+            ["decided_at"],
+            unique=False,
+            sqlite_where=sa.text("recipient = ''"),
+            postgresql_where=sa.text("recipient = ''"),
+        )
 
     op.execute("UPDATE clock SET waits_for = '' WHERE next_action_at IS NULL")
     with op.batch_alter_table("clock", schema=None) as batch_op:

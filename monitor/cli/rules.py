@@ -1,0 +1,39 @@
+"""Commands about the rules that are in force.
+
+What comes in: arguments. What goes out: which rulebook was in force and which is now.
+"""
+
+# ruff: noqa: PLC0415
+# Imports stand inside the commands, so that help is there at once.
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from monitor.cli.doors import actor, faults_said, read_settings_of, system_now, with_config
+
+
+@click.group()
+def rules() -> None:
+    """The rules that are in force."""
+
+
+@rules.command("activate")
+@with_config
+def rules_activate(config: Path) -> None:
+    """Put the rules folder in force on purpose, earlier rules too.
+
+    Nodes with other rules then hold back.
+    """
+    from monitor.wiring import activate_files
+
+    with faults_said():
+        before, after = activate_files(read_settings_of(config), now=system_now(), actor=actor())
+    if before == after:
+        click.echo(f"This rulebook is in force already: {after}")
+        return
+    click.echo(f"was in force: {before or 'none'}")
+    click.echo(f"is in force:  {after}")
+    click.echo("A daemon that runs takes it up by itself; other nodes need the same rules.")

@@ -1,0 +1,83 @@
+"""Several nodes on one database: what governs all of them, and what each told of itself.
+
+What comes in: what a daemon tells of itself. What goes out: the rulebook and the schema that are in
+force, held still while something is decided by them, and the nodes as they were last heard of.
+It does not care what a node does about a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, RowMapping, column, func, select, table, update
+
+from monitor.model import Duration
+from monitor.store.engine import database_now, share_turn, take_turn
+from monitor.store.rows import insert_rows
+from monitor.store.tables import activation, node
+
+_GOVERN: Final = "change what governs"
+
+_VERSION = table("alembic_version", column("version_num"))
+
+
+class Governing(NamedTuple):
+    """What every node has to work by."""
+
+    rulebook: str
+    """Digest of the active rulebook; empty where none ever was."""
+    schema: str
+    """The newest migration that was applied."""
+
+
+def governing(connection: Connection) -> Governing:
+    """The active rulebook and the schema, as of now."""
+    newest = select(activation.c.digest).order_by(activation.c.id.desc()).limit(1)
+    applied = select(func.max(_VERSION.c.version_num))
+    asked = select(newest.scalar_subquery(), applied.scalar_subquery())
+    rulebook, schema = connection.execute(asked).one()
+    return Governing(rulebook or "", schema or "")
+
+
+def hold_still(connection: Connection) -> Governing:
+    """The same, and it stays so until this transaction ends.
+
+    To be asked before any row is locked: whoever changes it waits for this one and is waited for
+    by the next.
+    """
+    share_turn(connection, _GOVERN)
+    return governing(connection)
+
+
+def change_what_governs(connection: Connection) -> None:
+    """Wait until nobody decides by what is in force; nobody does so again before the commit."""
+    take_turn(connection, _GOVERN)
+
+
+def tell_of_node(
+    connection: Connection,
+    name: str,
+    *,
+    rulebook: str,
+    schema: str,
+    ahead: Duration,
+    holds_back: str,
+    has_started: bool = False,
+) -> None:
+    """A daemon tells of itself: what it works by, and what holds it back ('' where nothing does).
+
+    Seen by the database's time: its own may be what is wrong with it.
+    """
+    at = database_now(connection)
+    told = {"rulebook": rulebook, "schema": schema, "ahead": ahead, "holds_back": holds_back}
+    columns = ("name", "started_at", "seen_at", "rulebook", "schema")
+    insert_rows(connection, node, columns, [(name, at, at, rulebook, schema)])
+    started = {"started_at": at} if has_started else {}
+    asked = update(node).where(node.c.name == name)
+    connection.execute(asked.values(seen_at=at, **started, **told))
+
+
+def list_nodes(connection: Connection) -> Sequence[RowMapping]:
+    """Every daemon that ever told of itself, by name."""
+    return connection.execute(select(node).order_by(node.c.name)).mappings().all()

@@ -1,0 +1,700 @@
+"""Two nodes on one database: each file once, and nobody decides by what is not in force."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from monitor.assess.assess import assess_cases as assess
+from monitor.cycle import intake as room
+from monitor.cycle.intake import (
+    ELSEWHERE,
+    GONE,
+    Taken,
+    assess_dirty,
+    retry_quarantine,
+    take_in_file,
+    take_in_waiting,
+    undo_intake,
+)
+from monitor.cycle.nodes import look_around, not_deciding
+from monitor.cycle.parts import Monitor
+from monitor.cycle.sweep import sweep
+from monitor.cycle.upkeep import keep_up
+from monitor.ingest.files import FileChanged
+from monitor.ingest.files import file_digest as digest
+from monitor.installation import install
+from monitor.model import HOUR, SECOND, Instant
+from monitor.settings import Settings, read_settings
+from monitor.store import cases, clocks, intakes, nodes, rulebooks
+from monitor.store.engine import Connection, database_now, open_engine, reading, writing
+from monitor.store.schema import migrate
+from monitor.store.tables import intake
+from monitor.wiring import activate_files, held_back, ready
+from monitor.worktime.instants import from_datetime
+from tests.postgres import PostgresServer
+from tests.process.installed import COLUMNS, KEPT_RULES, hours_ago, notice
+from tests.store.world import until_it_waits
+
+NOW: Instant = from_datetime(hours_ago(0))
+LADDER = "rules/ladders/no-notice.yaml"
+
+
+@dataclass
+class Force:
+    """One database, and installations that work on it."""
+
+    made: Path
+    folder: Path
+    url: str
+    opened: list[Monitor]
+
+    def place(self, name: str) -> Path:
+        """Another server's installation."""
+        return Path(shutil.copytree(self.made, self.folder / name))
+
+    def settings(self, place: Path, name: str, **intake: Any) -> Settings:
+        settings = read_settings(place / "config/monitor.toml")
+        return settings.model_copy(
+            update={
+                "database": settings.database.model_copy(update={"url": SecretStr(self.url)}),
+                "service": settings.service.model_copy(update={"node": name}),
+                "telling": settings.telling.model_copy(update={"alerts": "on"}),
+                "intake": settings.intake.model_copy(update=intake),
+            }
+        )
+
+    def node(self, place: Path, name: str, *, only_first: bool = False, **intake: Any) -> Monitor:
+        """A node, as it starts."""
+        settings = self.settings(place, name, **intake)
+        monitor = ready(settings, now=NOW, actor="test", activate=True, only_first=only_first)
+        self.opened.append(monitor)
+        return monitor
+
+    def two(self, **intake: Any) -> tuple[Monitor, Monitor]:
+        """Two servers, each with its own folders."""
+        one, two = (self.node(self.place(name), name, **intake) for name in ("one", "two"))
+        return one, two
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `monitor init` makes, with a few of its rules."""
+    folder = tmp_path_factory.mktemp("made") / "force"
+    install(folder)
+    for rule in (folder / "rules").glob("*.yaml"):
+        if rule.name not in {*KEPT_RULES, "vocabulary.yaml"}:
+            rule.unlink()
+    return folder
+
+
+def _furnish(url: str) -> None:
+    engine = open_engine(url)
+    migrate(engine)
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def force(request: pytest.FixtureRequest, made: Path, tmp_path: Path) -> Iterator[Force]:
+    if request.param == "sqlite":
+        shutil.copy(made / "var/monitor.db", tmp_path / "shared.db")
+        yield from _opened(Force(made, tmp_path, f"sqlite:///{tmp_path}/shared.db", []))
+        return
+    yield from _on_postgres(request, made, tmp_path)
+
+
+@pytest.fixture
+def on_postgres(request: pytest.FixtureRequest, made: Path, tmp_path: Path) -> Iterator[Force]:
+    """For what only several writers at once can show."""
+    yield from _on_postgres(request, made, tmp_path)
+
+
+def _on_postgres(request: pytest.FixtureRequest, made: Path, tmp_path: Path) -> Iterator[Force]:
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    with server.database(server.template("nodes", _furnish)) as url:
+        yield from _opened(Force(made, tmp_path, url, []))
+
+
+def _opened(force: Force) -> Iterator[Force]:
+    yield force
+    for monitor in force.opened:
+        monitor.engine.dispose()
+
+
+def drop(node: Monitor, name: str, *rows: str) -> Path:
+    path = node.settings.path("drop/occurrence") / name
+    path.write_text(",".join(COLUMNS) + "\n" + "".join(rows), "utf-8")
+    return path
+
+
+def some(first: int, many: int) -> list[str]:
+    """Rows of as many notices, of which each was submitted and triaged in time."""
+    return [
+        notice(f"PPN-2027-{n:06}", submitted=hours_ago(48), triaged=hours_ago(47))
+        for n in range(first, first + many)
+    ]
+
+
+def late(number: int = 4211) -> str:
+    """A notice that nobody triaged within four hours."""
+    return notice(f"PPN-2027-{number:06}", submitted=hours_ago(5))
+
+
+def counted(node: Monitor, what: str) -> int:
+    with reading(node.engine) as connection:
+        return int(connection.execute(text(f"SELECT {what}")).scalar_one())
+
+
+def account(node: Monitor) -> list[tuple[Any, ...]]:
+    """What was taken in, file by file."""
+    asked = "SELECT file_name, state, rows_read, events_new, events_known FROM intake ORDER BY 1"
+    with reading(node.engine) as connection:
+        return [tuple(row) for row in connection.execute(text(asked))]
+
+
+def store(node: Monitor, statement: str) -> None:
+    with writing(node.engine) as connection:
+        connection.execute(text(statement))
+
+
+def lapse(node: Monitor) -> None:
+    """A minute passes in which whoever holds a file says nothing."""
+    with writing(node.engine) as connection:
+        past = database_now(connection) - SECOND
+        connection.execute(intake.update().values(lease_until=past))
+
+
+def both(*work: Callable[[], Any]) -> list[Any]:
+    with ThreadPoolExecutor(len(work)) as pool:
+        return [each.result(timeout=100) for each in [pool.submit(each) for each in work]]
+
+
+# -- one file, one node -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_two_nodes_that_get_the_same_files_take_each_in_once(
+    force: Force, is_shared: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From one drop folder or from two: law 2 adds up, and nothing is an error."""
+    one, two = force.two(batch_rows=25)
+    if is_shared:
+        two = replace(two, settings=two.settings.model_copy(update={"root": one.settings.root}))
+    files = {f"notices-{n}.csv": some(100 * n, 80) for n in range(4)}
+    for name, rows in files.items():
+        for node in (one, two)[: 1 if is_shared else 2]:
+            drop(node, name, *rows)
+
+    def until_all_is_done(node: Monitor) -> list[Taken]:
+        folder = node.settings.path("drop/occurrence")
+        taken = []
+        while list(folder.iterdir()):
+            taken += take_in_waiting(node, now=NOW)
+        return taken
+
+    done = both(lambda: until_all_is_done(one), lambda: until_all_is_done(two))
+    taken = [each for of_node in done for each in of_node]
+    assert account(one) == [(name, "done", 80, 240, 0) for name in sorted(files)]
+    assert counted(one, "count(*) FROM event") == sum(t.events_new for t in taken) == 4 * 240
+    assert counted(one, "count(*) FROM clock") == counted(one, "count(*) FROM case_") * 3
+    assert sorted(t.file for t in taken if t.state == "done") == sorted(files)
+    assert {t.state for t in taken} <= {"done", "known already"}
+    assert not [line for line in caplog.records if line.levelname in {"WARNING", "ERROR"}]
+    assert counted(one, "count(*) FROM feed WHERE red <> ''") == 0
+
+
+class Killed(BaseException):
+    """As a kill: nothing of the program's own runs afterwards."""
+
+
+def killed_after(batches: int, patch: pytest.MonkeyPatch) -> None:
+    """The next node that reads a file ends after so many batches and lets go of nothing."""
+    stored, original = [0], room._store_batch
+
+    def store_batch(*arguments: Any, **named: Any) -> None:
+        if stored[0] == batches:
+            raise Killed
+        stored[0] += 1
+        original(*arguments, **named)
+
+    patch.setattr(room, "_store_batch", store_batch)
+    patch.setattr(room, "_let_go", lambda *_: True)
+
+
+def test_a_file_whose_reader_died_is_taken_up_where_it_was_left(
+    force: Force, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another node, once the lease ends and not before."""
+    one, two = force.two(batch_rows=10)
+    rows = some(0, 60)
+    for node in (one, two):
+        drop(node, "notices-1.csv", *rows)
+    with monkeypatch.context() as patch:
+        killed_after(3, patch)
+        with pytest.raises(Killed):
+            take_in_waiting(one, now=NOW)
+    assert take_in_waiting(two, now=NOW) == []
+    assert account(two) == [("notices-1.csv", "reading", 30, 90, 0)]
+
+    lapse(two)
+    (taken,) = take_in_waiting(two, now=NOW)
+    assert (taken.state, taken.rows) == ("done", 60)
+    assert account(two) == [("notices-1.csv", "done", 60, 180, 0)]
+    (again,) = take_in_waiting(one, now=NOW)
+    assert again.state == "known already"
+
+
+def test_a_node_that_starts_reads_on_at_once(force: Force, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = force.node(force.place("one"), "one", batch_rows=10)
+    drop(one, "notices-1.csv", *some(0, 30))
+    with monkeypatch.context() as patch:
+        killed_after(1, patch)
+        with pytest.raises(Killed):
+            take_in_waiting(one, now=NOW)
+    with writing(one.engine) as connection:
+        assert intakes.release_leases(connection, "one") == 1
+    (taken,) = take_in_waiting(one, now=NOW)
+    assert (taken.state, taken.rows) == ("done", 30)
+
+
+def test_a_node_that_was_thought_dead_stops_and_keeps_nothing(
+    force: Force, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was suspended between two batches for longer than its lease; the other has gone on."""
+    one, two = force.two(batch_rows=10)
+    for node in (one, two):
+        drop(node, "notices-1.csv", *some(0, 40))
+    original = room._store_batch
+    seen: list[Any] = []
+
+    def store_batch(monitor: Monitor, *arguments: Any, **named: Any) -> None:
+        if monitor is one and len(seen) < 2:
+            seen.append("one")
+            if len(seen) == 2:
+                lapse(two)
+                seen.extend(take_in_waiting(two, now=NOW))
+        original(monitor, *arguments, **named)
+
+    monkeypatch.setattr(room, "_store_batch", store_batch)
+    taken = take_in_file(
+        one, one.feeds["occurrence"], drop(one, "notices-1.csv", *some(0, 40)), now=NOW
+    )
+    assert taken.state == ELSEWHERE
+    assert seen[2].state == "done"
+    assert account(one) == [("notices-1.csv", "done", 40, 120, 0)]
+    assert counted(one, "count(*) FROM event") == 120
+
+
+def test_a_file_that_is_undone_while_it_is_read_is_put_aside(
+    force: Force, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever undoes a wrong file does not want it again at the next turn."""
+    one, two = force.two(batch_rows=10)
+    drop(one, "notices-1.csv", *some(0, 40))
+    original = room._store_batch
+
+    def store_batch(monitor: Monitor, feed: Any, held: Any, *rest: Any, **named: Any) -> None:
+        if counted(two, "count(*) FROM batch") == 2:
+            undo_intake(two, held.id, actor="test", now=NOW)
+        original(monitor, feed, held, *rest, **named)
+
+    monkeypatch.setattr(room, "_store_batch", store_batch)
+    (taken,) = take_in_waiting(one, now=NOW)
+    assert (taken.state, taken.why) == ("set aside", "it was undone while it was read")
+    assert take_in_waiting(one, now=NOW) == []
+    assert counted(one, "count(*) FROM event WHERE undone = 0") == 0
+    assert counted(one, "count(*) FROM clock WHERE superseded_at IS NULL") == 0
+    assert len(list(one.settings.path("var/set-aside").iterdir())) == 1
+
+
+def test_a_file_that_another_node_moved_is_no_error(
+    force: Force, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before it was looked at, or after it was taken in."""
+    one = force.node(force.place("one"), "one")
+    path = drop(one, "notices-1.csv", *some(0, 5))
+    feed = one.feeds["occurrence"]
+    assert take_in_file(one, feed, path.with_name("notices-2.csv"), now=NOW).state == GONE
+
+    def moved_by_another(moved: Path, *_: Any) -> None:
+        moved.unlink()
+        raise FileChanged(moved, "it has vanished")
+
+    monkeypatch.setattr(room, "move_to_done", moved_by_another)
+    (taken,) = take_in_waiting(one, now=NOW)
+    assert taken.state == "done"
+    assert not [line for line in caplog.records if line.levelname in {"WARNING", "ERROR"}]
+
+
+def test_a_file_by_hand_waits_for_the_node_that_reads_it(
+    force: Force, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`monitor ingest` beside a daemon of the same name; the file stays where it is."""
+    one = force.node(force.place("one"), "one", batch_rows=10)
+    path = drop(one, "notices-1.csv", *some(0, 30))
+    with monkeypatch.context() as patch:
+        killed_after(1, patch)
+        with pytest.raises(Killed):
+            take_in_waiting(one, now=NOW)
+    feed = one.feeds["occurrence"]
+    by_hand = take_in_file(one, feed, path, now=NOW, keep=True)
+    assert (by_hand.state, by_hand.why) == (ELSEWHERE, "one reads it")
+    assert path.exists()
+
+
+def test_a_large_file_of_another_is_not_read_again_at_every_turn(
+    force: Force, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = force.two(batch_rows=10)
+    drop(one, "notices-1.csv", *some(0, 30))
+    path = drop(two, "notices-1.csv", *some(0, 30))
+    with monkeypatch.context() as patch:
+        killed_after(1, patch)
+        with pytest.raises(Killed):
+            take_in_waiting(one, now=NOW)
+    read = [0]
+
+    def file_digest(of: Path) -> bytes:
+        read[0] += 1
+        return digest(of)
+
+    monkeypatch.setattr(room, "file_digest", file_digest)
+    for _ in range(3):
+        assert take_in_waiting(two, now=NOW) == []
+    assert read[0] == 1
+    path.write_text(path.read_text("utf-8") + some(90, 1)[0], "utf-8")
+    (taken,) = take_in_waiting(two, now=NOW)
+    assert (taken.state, taken.rows) == ("done", 31)
+
+
+def test_two_retries_of_one_row_store_it_once(force: Force) -> None:
+    one, two = force.two()
+    bad = late().replace("PHYS ABUSE", "NO SUCH KIND")
+    drop(one, "notices-1.csv", bad)
+    take_in_waiting(one, now=NOW)
+    assert counted(one, "count(*) FROM quarantine WHERE state = 'open'") == 1
+    mended = {}
+    for node in (one, two):
+        feed = node.feeds["occurrence"]
+        categories = feed.values["category"]
+        values = {
+            **feed.values,
+            "category": {**categories, "NO SUCH KIND": categories["PHYS ABUSE"]},
+        }
+        corrected = feed.model_copy(update={"values": values})
+        mended[node.node] = replace(node, feeds={"occurrence": corrected})
+    done = both(
+        lambda: retry_quarantine(mended["one"], now=NOW),
+        lambda: retry_quarantine(mended["two"], now=NOW),
+    )
+    assert sum(mended for mended, _ in done) == 1
+    assert [row[4] for row in account(one)] == [0]
+
+
+# -- other rules than those in force ----------------------------------------------------------
+
+
+def change_rules(place: Path, version: int = 2) -> None:
+    """Another ladder: the rulebook is another."""
+    file = place / LADDER
+    text_ = file.read_text("utf-8")
+    old = next(line for line in text_.splitlines() if line.startswith("version:"))
+    file.write_text(text_.replace(old, f"version: {version}"), "utf-8")
+
+
+def test_a_node_with_other_rules_stores_and_leaves_the_rest_to_others(force: Force) -> None:
+    """Events in, cases dirty, no clock; no alert, no digest. Then a node that may does it all."""
+    behind = force.node(force.place("one"), "one")
+    newer = force.place("two")
+    change_rules(newer)
+    governing = force.node(newer, "two")
+    drop(behind, "notices-1.csv", late())
+    (taken,) = take_in_waiting(behind, now=NOW)
+    assert (taken.state, taken.events_new) == ("done", 2)
+    assert assess_dirty(behind, now=NOW) == 0
+    assert counted(behind, "count(*) FROM clock") == 0
+    assert counted(behind, "count(*) FROM case_ WHERE dirty <> assessed") == 1
+
+    assert assess_dirty(governing, now=NOW) == 1
+    due = counted(behind, "count(*) FROM clock WHERE next_action_at IS NOT NULL")
+    assert due
+    held = sweep(behind, now=NOW)
+    assert (held.clocks, held.alerts) == (0, 0)
+    assert "is not the one in force" in held.held_back
+    assert keep_up(behind, now=NOW).digests == 0
+    swept = sweep(governing, now=NOW)
+    assert swept.alerts > 0
+    assert swept.held_back == ""
+
+
+def test_quarantine_and_undo_leave_the_folding_to_a_node_that_may(force: Force) -> None:
+    behind = force.node(force.place("one"), "one")
+    drop(behind, "notices-1.csv", late())
+    take_in_waiting(behind, now=NOW)
+    newer = force.place("two")
+    change_rules(newer)
+    governing = force.node(newer, "two")
+    assess_dirty(governing, now=NOW)
+    assert undo_intake(behind, 1, actor="test", now=NOW) == 1
+    assert counted(behind, "count(*) FROM clock WHERE superseded_at IS NULL") > 0
+    assert assess_dirty(governing, now=NOW) == 1
+    assert counted(behind, "count(*) FROM clock WHERE superseded_at IS NULL") == 0
+
+
+def active(node: Monitor) -> str:
+    with reading(node.engine) as connection:
+        return nodes.governing(connection).rulebook
+
+
+def test_new_rules_come_into_force_with_the_node_that_starts_with_them(force: Force) -> None:
+    first = force.node(force.place("one"), "one")
+    assert first.behind == ""
+    newer = force.place("two")
+    change_rules(newer)
+    second = force.node(newer, "two")
+    assert active(first) == second.rulebook.digest != first.rulebook.digest
+    assert second.behind == ""
+
+
+def test_rules_that_were_in_force_before_come_back_only_on_purpose(force: Force) -> None:
+    """A node that was not updated, or was started anew before it was, must not undo an update."""
+    old, newer = force.place("one"), force.place("two")
+    change_rules(newer)
+    first = force.node(old, "one")
+    second = force.node(newer, "two")
+    again = force.node(old, "one")
+    assert active(first) == second.rulebook.digest
+    assert again.rulebook.digest == second.rulebook.digest, "its mails are written by what governs"
+    assert "is not the one in force" in again.behind
+    settings = force.settings(old, "one")
+    assert held_back(settings, system_now=lambda: _database_time(again)) == [again.behind]
+
+    before, after = activate_files(settings, now=NOW, actor="role:operator")
+    assert (before, after) == (second.rulebook.digest, first.rulebook.digest)
+    assert active(first) == first.rulebook.digest
+    assert force.node(old, "one").behind == ""
+    assert sweep(first, now=NOW).held_back == ""
+    assert "is not the one in force" in sweep(second, now=NOW).held_back
+    asked = "SELECT kind, target, actor FROM action"
+    with reading(first.engine) as connection:
+        (action,) = connection.execute(text(asked))
+    assert tuple(action) == ("activate rules", after, "role:operator")
+    assert activate_files(settings, now=NOW, actor="test") == (after, after)
+    assert counted(first, "count(*) FROM action") == 1
+
+
+def test_older_files_are_older_though_later_versions_are_known(force: Force) -> None:
+    """A node adds to its files every version that was accepted: together they were never active."""
+    old, newer = force.place("one"), force.place("two")
+    force.node(old, "one")
+    rule = newer / "rules/notice-triaged-high.yaml"
+    words = rule.read_text("utf-8").replace("version: 1\n", "version: 2\n", 1)
+    rule.write_text(words.replace("from: 2026-01-01", f"from: {hours_ago(1):%Y-%m-%d}"), "utf-8")
+    change_rules(newer)
+    second = force.node(newer, "two")
+    again = force.node(old, "one")
+    assert active(again) == second.rulebook.digest
+    assert again.behind
+
+
+def test_a_command_beside_the_daemon_puts_no_rules_in_force(force: Force) -> None:
+    """Unless none are: half-written rules must not govern because somebody took in a file."""
+    place = force.place("one")
+    first = force.node(place, "one", only_first=True)
+    assert active(first) == first.rulebook.digest
+    change_rules(place)
+    beside = force.node(place, "one", only_first=True)
+    assert active(first) == first.rulebook.digest
+    assert beside.behind
+    settings = force.settings(place, "one")
+    assert held_back(settings, system_now=lambda: _database_time(first)) == [], (
+        "a reload takes them"
+    )
+
+
+def test_rules_are_put_in_force_only_when_nobody_decides(on_postgres: Force) -> None:
+    """And nobody decides by them before that is committed: there is no instant in between."""
+    one = on_postgres.node(on_postgres.place("one"), "one")
+    newer = on_postgres.place("two")
+    change_rules(newer)
+    with ThreadPoolExecutor(1) as pool:
+        with writing(one.engine) as deciding:
+            assert not_deciding(one, deciding) == ""
+            starting = pool.submit(on_postgres.node, newer, "two")
+            until_it_waits(one.engine, starting)
+            assert not starting.done()
+            assert nodes.governing(deciding).rulebook == one.rulebook.digest
+        second = starting.result(timeout=60)
+        with writing(second.engine) as activating:
+            nodes.change_what_governs(activating)
+            swept = pool.submit(sweep, one, now=NOW)
+            until_it_waits(one.engine, swept)
+            assert not swept.done()
+        assert swept.result(timeout=60).held_back
+
+
+def test_every_case_is_folded_anew_though_the_node_dies_meanwhile(
+    force: Force, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cases get their cause part by part; whoever comes next goes on."""
+    one = force.node(force.place("one"), "one")
+    drop(one, "notices-1.csv", *some(0, 30))
+    take_in_waiting(one, now=NOW)
+    assert assess_dirty(one, now=NOW) == 0
+    newer = force.place("two")
+    change_rules(newer)
+    two = force.node(newer, "two")
+    with writing(two.engine) as connection:
+        assert rulebooks.spread(connection, limit=7)
+    assert counted(two, "count(*) FROM case_ WHERE dirty <> assessed") == 7
+    folded = []
+
+    def assess_cases(connection: Connection, ids: Any, *rest: Any, **named: Any) -> None:
+        folded.extend(ids)
+        assess(connection, ids, *rest, **named)
+
+    monkeypatch.setattr(room, "assess_cases", assess_cases)
+    assert assess_dirty(two, now=NOW) == len(folded) == len(set(folded)) == 30
+    assert assess_dirty(two, now=NOW) == 0
+
+
+def test_two_nodes_fold_what_is_dirty_side_by_side(force: Force) -> None:
+    one, two = force.two()
+    drop(one, "notices-1.csv", *some(0, 60))
+    take_in_waiting(one, now=NOW)
+    with writing(one.engine) as connection:
+        cases.mark_dirty_after(connection, 0, limit=100)
+    folded = both(
+        lambda: assess_dirty(one, now=NOW, at_once=5), lambda: assess_dirty(two, now=NOW, at_once=5)
+    )
+    assert sum(folded) == 60, "none twice, none not at all"
+
+
+# -- an older program, a wrong time -----------------------------------------------------------
+
+
+def _database_time(node: Monitor) -> Instant:
+    with reading(node.engine) as connection:
+        return database_now(connection)
+
+
+def test_a_program_older_than_the_database_stores_and_does_not_decide(force: Force) -> None:
+    one = force.node(force.place("one"), "one")
+    store(one, "UPDATE alembic_version SET version_num = '9000'")
+    drop(one, "notices-1.csv", late())
+    (taken,) = take_in_waiting(one, now=NOW)
+    assert (taken.state, taken.events_new) == ("done", 2)
+    assert assess_dirty(one, now=NOW) == 0
+    assert "is at 9000: install the newer version" in sweep(one, now=NOW).held_back
+
+    again = force.node(force.place("again"), "one")
+    assert again.schema == one.schema
+    assert sweep(again, now=NOW).held_back
+    settings = force.settings(force.folder / "one", "one")
+    (why,) = held_back(settings, system_now=lambda: _database_time(one))
+    assert "install the newer version" in why
+
+
+@pytest.mark.parametrize("off", [-7 * SECOND, 7 * SECOND])
+def test_a_node_whose_time_is_off_says_so(force: Force, off: int) -> None:
+    one = force.node(force.place("one"), "one")
+    right = look_around(one, system_now=lambda: _database_time(one))
+    assert (right.not_claiming, right.holds_back) == ("", "")
+    wrong = look_around(one, system_now=lambda: _database_time(one) + off)
+    assert ("ahead of" if off > 0 else "behind") in wrong.not_claiming
+    assert abs(wrong.ahead - off) < SECOND
+    assert wrong.not_deciding == ""
+
+
+def test_a_slow_answer_proves_nothing_about_the_time(force: Force) -> None:
+    """Half of what the question took may be on either way: it is asked again, and then believed."""
+    one = force.node(force.place("one"), "one")
+    step = iter(range(100))
+
+    def slow() -> Instant:
+        return _database_time(one) + 12 * SECOND * (next(step) % 2)
+
+    assert look_around(one, system_now=slow).not_claiming == ""
+    asked = iter(range(100))
+
+    def slow_once() -> Instant:
+        at = next(asked)
+        return _database_time(one) + (0 if at == 0 else 20 * SECOND)
+
+    assert "ahead of" in look_around(one, system_now=slow_once).not_claiming
+
+
+# -- the order of locks -----------------------------------------------------------------------
+
+
+def test_a_clock_that_begins_to_wait_while_its_feed_is_heard_is_woken(on_postgres: Force) -> None:
+    """The sweep read "silent" and has not committed; the feed waits with saying that it is not."""
+    one = on_postgres.node(on_postgres.place("one"), "one")
+    drop(one, "notices-1.csv", late())
+    take_in_waiting(one, now=NOW)
+
+    def hear() -> None:
+        with writing(one.engine) as connection:
+            intakes.heard(
+                connection, "sending-log", now=NOW + 1, through=NOW + 1, trusted_until=None
+            )
+            clocks.wake_waiting_for(connection, "sending-log", now=NOW + 1)
+
+    with ThreadPoolExecutor(1) as pool:
+        with writing(one.engine) as sweeping:
+            intakes.hold_feeds(sweeping)
+            heard = pool.submit(hear)
+            until_it_waits(one.engine, heard)
+            waits = "UPDATE clock SET waits_for = 'sending-log', next_action_at = :later"
+            later = {"later": hours_ago(-9)}
+            sweeping.execute(text(waits + " WHERE next_action_at IS NOT NULL"), later)
+        heard.result(timeout=60)
+    assert counted(one, "count(*) FROM clock WHERE waits_for <> ''") == 0
+    with reading(one.engine) as connection:
+        assert clocks.next_action_at(connection) == NOW + 1
+
+
+def test_nodes_that_do_everything_at_once_come_to_what_one_alone_would(on_postgres: Force) -> None:
+    """Linked cases, files, sweeps and folds on two nodes: no fault, and the clocks of one fold."""
+    one, two = on_postgres.two(batch_rows=7)
+    linked = [row.rstrip("\n").split(",") for row in (late(n) for n in range(40))]
+    at = COLUMNS.index("LINKED"), COLUMNS.index("LINKED_TO")
+    when = linked[0][COLUMNS.index("FIRST_KNOWN")]
+    for n, cells in enumerate(linked):
+        cells[at[0]], cells[at[1]] = when, f"PPN-2027-{(n * 7 + 3) % 40:06}"
+        if n % 3:
+            cells[at[0]] = cells[at[1]] = ""
+    rows = [",".join(cells) + "\n" for cells in linked]
+    for n in range(4):
+        drop(one, f"notices-{n}.csv", *rows[n::4])
+        drop(two, f"notices-{n}x.csv", *reversed(rows[n::4]))
+
+    def work(node: Monitor) -> None:
+        for turn in range(4):
+            take_in_waiting(node, now=NOW + turn)
+            with writing(node.engine) as connection:
+                cases.mark_dirty(connection, cases.dirty_case_ids(connection, limit=3))
+            assess_dirty(node, now=NOW + turn, at_once=3)
+            sweep(node, now=NOW + turn * HOUR)
+
+    both(lambda: work(one), lambda: work(two), lambda: work(one), lambda: work(two))
+    standing = "rule, child, organisation, started_at, due_at, stopped_at, case_id"
+    asked = text(f"SELECT {standing} FROM clock WHERE superseded_at IS NULL ORDER BY case_id, rule")
+    with reading(one.engine) as connection:
+        before = connection.execute(asked).all()
+    with writing(one.engine) as connection:
+        cases.mark_dirty_after(connection, 0, limit=100)
+    assess_dirty(one, now=NOW + 4)
+    with reading(one.engine) as connection:
+        assert connection.execute(asked).all() == before
+    twice = "count(*) FROM (SELECT 1 FROM alert GROUP BY clock_id, episode, rung, repeat, recipient"
+    assert counted(one, f"{twice} HAVING count(*) > 1) AS t") == 0
+    assert counted(one, "count(*) FROM case_ WHERE dirty <> assessed") == 0
