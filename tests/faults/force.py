@@ -295,26 +295,23 @@ STAGES: Final = (
 )
 
 
-_CHILDREN: Final = tuple(f"C2001-{number}" for number in range(32))
+_SAME_CASES: Final = range(2001, 2033)
 
 BOTH_AT_ONCE: Final = (
     Stage(
-        "two feeds tell of one case",
+        "two feeds tell of the same cases in the same order",
         _instant("10:00"),
         files={
             "occurrence/notices-1.csv": _extract(
-                tuple(
-                    _notice(2001, "04:00", "04:30", **_EXPLOITED, CHILD_ID=child)
-                    for child in _CHILDREN
-                )
+                tuple(_notice(number, "04:00", "04:30", **_EXPLOITED) for number in _SAME_CASES)
             ),
             "sending-log/sent-1.jsonl": "".join(
-                _sent(f"S{child}", 2001, "05:00", child_id=child) for child in _CHILDREN
+                _sent(f"S{number}", number, "05:00") for number in _SAME_CASES
             ),
         },
     ),
 )
-"""For two nodes that take one file each: whichever rows they hold, they are of the same case."""
+"""For two nodes that take one file each, and nothing repairs later what one of them lost."""
 
 
 def rows_dropped(stages: tuple[Stage, ...]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -91,25 +92,41 @@ def _counted(turn: Any, loop: str, shared: Shared, node: str) -> Any:
     return counted
 
 
-MEETINGS = {"fold": (cases, "lock_cases"), "decide": (clocks, "due_clocks")}
-"""Where two nodes may be made to meet, each inside a transaction that begins its work."""
+def _case(_number: int, references: Collection[str]) -> int:
+    """Cases are taken in order, so their numbers say how far a node has come."""
+    return max((int(reference[-6:]) for reference in references), default=0)
 
+
+def _time(number: int, *_: object) -> int:
+    """How far a node has come is how often it was here."""
+    return number
+
+
+MEETINGS: dict[str, tuple[Any, str, Callable[..., int]]] = {
+    "fold": (cases, "lock_cases", _case),
+    "decide": (clocks, "due_clocks", _time),
+}
+"""Where two nodes may be made to meet, each inside a transaction that begins its work."""
 
 MISSES_AT_MOST = 12
 """Whoever waited in vain so often in a row has nobody to wait for."""
 
 
 def _meet_at(where: str, shared: Shared, node: str) -> None:
-    room, name = MEETINGS[where]
+    room, name, place_of = MEETINGS[where]
     original = getattr(room, name)
-    missed = 0
+    missed = number = 0
 
-    def wait_first(*arguments: Any, **named: Any) -> Any:
-        nonlocal missed
+    def wait_first(connection: Any, *arguments: Any, **named: Any) -> Any:
+        nonlocal missed, number
+        number += 1
         if missed < MISSES_AT_MOST:
             # Not for long: the other may stand behind a lock that is held here.
-            missed = 0 if shared.meet(node, patience_seconds=1) else missed + 1
-        return original(*arguments, **named)
+            place = place_of(number, *arguments)
+            came = shared.meet(node, place, patience_seconds=1)
+            missed = 0 if came else missed + 1
+            number -= not came
+        return original(connection, *arguments, **named)
 
     steps.replace_everywhere(original, wait_first)
 

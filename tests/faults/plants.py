@@ -94,6 +94,14 @@ def told_apart(trace: Trace) -> None:
     trace.on_commit = insert_now
 
 
+def unlocked(trace: Trace) -> None:
+    """Nobody locks the cases that a fold is about to read and write."""
+    from monitor.store import cases
+
+    del trace
+    replace_everywhere(cases.lock_linked, cases.linked_groups)
+
+
 def mark_before_send(_trace: Trace) -> Callable[[bytes], None]:
     """A mail is recorded as sent before it is handed over."""
     from sqlalchemy import update
@@ -134,5 +142,6 @@ PLANTS: dict[str, Callable[[Trace], Callable[[bytes], None] | None]] = {
     "commit-moved": commit_moved,
     "moved-early": moved_early,
     "told-apart": told_apart,
+    "unlocked": unlocked,
     "mark-before-send": mark_before_send,
 }

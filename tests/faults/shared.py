@@ -78,21 +78,23 @@ class Shared:
 
     # -- meeting ------------------------------------------------------------------------------
 
-    def meet(self, node: str, *, patience_seconds: float) -> bool:
-        """Wait until the other node has come here as often as this one; False where it does not."""
+    def meet(self, node: str, place: int, *, patience_seconds: float) -> bool:
+        """Wait at a place until the other node has come as far; False where it does not.
+
+        Whoever is behind does not wait.
+        """
         mine = _MEETING + NODES.index(node)
         theirs = _MEETING + 1 - NODES.index(node)
-        self._words[mine] += 1
+        self._words[mine] = place
         give_up = time.monotonic() + patience_seconds
-        while self._words[theirs] < self._words[mine]:
+        while self._words[theirs] < place:
             if time.monotonic() > give_up:
-                self._words[mine] -= 1
                 return False
             time.sleep(0.0002)
-        self._words[mine + len(NODES)] += 1
+        self._words[mine + len(NODES)] += self._words[theirs] == place
         return True
 
     @property
     def meetings(self) -> int:
-        """How often both had come."""
+        """How often both were at one place."""
         return min(self._words[_MEETING + len(NODES) :])

@@ -654,3 +654,16 @@ def test_every_kind_says_what_to_do() -> None:
         assert kind.do.what[0].isupper()
         assert len(kind.wrong) < 60
         assert kind.effect.endswith(".")
+
+
+def test_a_clock_whose_telling_somebody_ended_rests_on_purpose(story: Story) -> None:
+    """It is open, and nothing is set to happen: that is what was asked for."""
+    story.advance(to="13:10")
+    story.close_by_hand(CASE, rule="significant-harm-council")
+    story.again()
+    story._unexpected.clear()
+    passes(story, 3 * MINUTE)
+    assert kinds(story) == set()
+    story.told("council", "eastshire")
+    story.again()
+    story._unexpected.clear()
