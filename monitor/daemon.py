@@ -408,6 +408,7 @@ class Daemon:
                     holds_back=look.holds_back,
                     has_started=has_started,
                 )
+                nodes.forget_lost(connection)
         return look
 
     def _must_read_again(self, look: Look) -> bool:

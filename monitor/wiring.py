@@ -332,7 +332,9 @@ def _check_database(settings: Settings, documents: Documents | None) -> None:
 def _rulebook_in_force(settings: Settings, engine: Engine, *, activate: bool) -> InForce:
     """The files' rulebook where it can be in force; else the one last accepted, with the reason.
 
-    A daemon that starts is never silent because somebody is editing a rule.
+    A daemon that starts is never silent because somebody is editing a rule. Rules that were in
+    force before come back by themselves only where no other node is known: among several, the one
+    that has them may merely not have been updated.
     """
     try:
         documents = read_documents(settings.path(settings.paths.rules))
@@ -347,9 +349,10 @@ def _rulebook_in_force(settings: Settings, engine: Engine, *, activate: bool) ->
         written = _limited(settings, documents).digest
         active = _active(connection)
         is_new = not rulebooks.was_active(connection, digest=mine.digest, written=written)
+        may_return = not nodes.others_known(connection, node_name(settings))
     if active is not None and active.digest == mine.digest:
         return InForce(rulebook=mine)
-    if activate and (is_new or active is None):
+    if activate and (is_new or may_return or active is None):
         return InForce(rulebook=mine, to_accept=ToAccept(mine_whole, mine.digest, written))
     if active is None:
         return InForce(rulebook=mine)

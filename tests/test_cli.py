@@ -202,6 +202,19 @@ def test_a_database_that_is_away_needs_a_person(
     assert len(found["service_faults"]) == 1
 
 
+def test_the_operator_s_own_relay_is_checked(force: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never in clear to another machine, and not half set."""
+    monkeypatch.setenv("MONITOR_OPERATOR_RELAY_HOST", "relay-2.eastshire.police.example")
+    typed("check")
+    monkeypatch.setenv("MONITOR_OPERATOR_RELAY_SECURITY", "none-loopback-only")
+    said = typed("check", expect=WRONG_USE).stderr
+    assert "operator: " in said
+    assert "would travel in clear" in said
+    monkeypatch.setenv("MONITOR_OPERATOR_RELAY_HOST", "")
+    monkeypatch.setenv("MONITOR_OPERATOR_RELAY_USERNAME", "timeliness")
+    assert "operator.relay_host: is missing" in typed("check", expect=WRONG_USE).stderr
+
+
 def test_a_file_that_is_no_database_is_said_as_such(force: Path) -> None:
     """Not as a traceback, and it is left as it is."""
     for file in (force / "var").glob("monitor.db*"):

@@ -435,6 +435,42 @@ def test_the_watchdog_is_fed_by_progress_alone(monitor: Monitor, told: list[str]
     turned(monitor, look)
 
 
+def test_when_a_faster_pace_is_over_every_loop_looks(monitor: Monitor) -> None:
+    """Hours have passed in seconds: none may seem to have stood still since."""
+    pace = Pace.catching_up(room.system_now(), back=5 * HOUR, seconds=30)
+
+    async def look(daemon: Daemon) -> None:
+        daemon._start_ticking()
+        daemon._scheduler.pause()
+        jobs = {job.id: job for job in daemon._scheduler.get_jobs()}
+        for loop in daemon.loops:
+            at = jobs[f"present {loop.name}"].trigger.run_date.timestamp()
+            assert at == pytest.approx(pace.caught_up_at() / SECOND, abs=0.01)
+        daemon._scheduler.shutdown(wait=False)
+
+    turned(monitor, look, pace=pace)
+
+
+def test_a_turn_hours_later_is_recorded_though_it_went_the_same(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the monitor's own time, which may run faster than the machine's."""
+    written: list[Instant] = []
+
+    def keep(_self: Daemon, _name: str, _outcome: str, now: Instant) -> None:
+        written.append(now)
+
+    monkeypatch.setattr(Daemon, "_write_turn", keep)
+
+    async def look(daemon: Daemon) -> None:
+        loop = a_loop(fine)
+        for now in (BEGAN, BEGAN + SECOND, BEGAN + HOUR):
+            await daemon._record(loop, "0 files", now)
+
+    turned(monitor, look)
+    assert written == [BEGAN, BEGAN + HOUR]
+
+
 def test_an_idle_turn_is_not_recorded_each_time(
     monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

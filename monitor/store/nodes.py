@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, column, func, select, table, update
+from sqlalchemy import Connection, RowMapping, column, delete, func, select, table, update
 
-from monitor.model import Duration
+from monitor.model import DAY, Duration
 from monitor.store.engine import database_now, share_turn, take_turn
 from monitor.store.rows import insert_rows
 from monitor.store.tables import activation, node
 
 _GOVERN: Final = "change what governs"
+
+FORGOTTEN_AFTER: Final[Duration] = 7 * DAY
+"""A node that was not heard of for so long was taken out of service; until then `status` names it.
+"""
 
 _VERSION = table("alembic_version", column("version_num"))
 
@@ -81,3 +85,16 @@ def tell_of_node(
 def list_nodes(connection: Connection) -> Sequence[RowMapping]:
     """Every daemon that ever told of itself, by name."""
     return connection.execute(select(node).order_by(node.c.name)).mappings().all()
+
+
+def others_known(connection: Connection, name: str) -> bool:
+    """Whether any other daemon works on this database, or did in the last days."""
+    since = database_now(connection) - FORGOTTEN_AFTER
+    asked = select(node.c.name).where(node.c.name != name, node.c.seen_at > since).limit(1)
+    return connection.scalar(asked) is not None
+
+
+def forget_lost(connection: Connection) -> None:
+    """Nodes that were taken out of service are named no more."""
+    before = database_now(connection) - FORGOTTEN_AFTER
+    connection.execute(delete(node).where(node.c.seen_at < before))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from monitor.assess.assess import assess_cases as assess
 from monitor.cycle import intake as room
@@ -38,6 +38,7 @@ from monitor.store import cases, clocks, intakes, nodes, rulebooks
 from monitor.store.engine import Connection, database_now, open_engine, reading, writing
 from monitor.store.schema import migrate
 from monitor.store.tables import intake
+from monitor.store.tables import node as node_table
 from monitor.wiring import activate_files, held_back, ready
 from monitor.worktime.instants import from_datetime
 from tests.postgres import PostgresServer
@@ -449,6 +450,20 @@ def test_quarantine_and_undo_leave_the_folding_to_a_node_that_may(force: Force) 
     assert counted(behind, "count(*) FROM clock WHERE superseded_at IS NULL") == 0
 
 
+def told(node: Monitor) -> Monitor:
+    """A node whose daemon has told of itself."""
+    with writing(node.engine) as connection:
+        nodes.tell_of_node(
+            connection,
+            node.node,
+            rulebook=node.rulebook.digest,
+            schema=node.schema,
+            ahead=0,
+            holds_back="",
+        )
+    return node
+
+
 def active(node: Monitor) -> str:
     with reading(node.engine) as connection:
         return nodes.governing(connection).rulebook
@@ -469,7 +484,7 @@ def test_rules_that_were_in_force_before_come_back_only_on_purpose(force: Force)
     old, newer = force.place("one"), force.place("two")
     change_rules(newer)
     first = force.node(old, "one")
-    second = force.node(newer, "two")
+    second = told(force.node(newer, "two"))
     again = force.node(old, "one")
     assert active(first) == second.rulebook.digest
     assert again.rulebook.digest == second.rulebook.digest, "its mails are written by what governs"
@@ -491,6 +506,31 @@ def test_rules_that_were_in_force_before_come_back_only_on_purpose(force: Force)
     assert counted(first, "count(*) FROM action") == 1
 
 
+def test_a_node_that_is_alone_goes_back_by_itself(force: Force) -> None:
+    """Whoever edits a ladder and takes it back, or tries alerts on and off, has one server."""
+    place = force.place("one")
+    before = told(force.node(place, "one")).rulebook.digest
+    written = (place / LADDER).read_text("utf-8")
+    change_rules(place)
+    assert active(force.node(place, "one")) != before
+    (place / LADDER).write_text(written, "utf-8")
+    again = force.node(place, "one")
+    assert (active(again), again.behind) == (before, "")
+
+
+def test_a_node_out_of_service_is_forgotten_after_a_week(force: Force) -> None:
+    one, _ = map(told, force.two())
+    asked = update(node_table).where(node_table.c.name == "two")
+    with writing(one.engine) as connection:
+        nodes.forget_lost(connection)
+        assert nodes.others_known(connection, "one")
+        gone = database_now(connection) - nodes.FORGOTTEN_AFTER - SECOND
+        connection.execute(asked.values(seen_at=gone))
+        assert not nodes.others_known(connection, "one")
+        nodes.forget_lost(connection)
+        assert [row["name"] for row in nodes.list_nodes(connection)] == ["one"]
+
+
 def test_older_files_are_older_though_later_versions_are_known(force: Force) -> None:
     """A node adds to its files every version that was accepted: together they were never active."""
     old, newer = force.place("one"), force.place("two")
@@ -499,7 +539,7 @@ def test_older_files_are_older_though_later_versions_are_known(force: Force) -> 
     words = rule.read_text("utf-8").replace("version: 1\n", "version: 2\n", 1)
     rule.write_text(words.replace("from: 2026-01-01", f"from: {hours_ago(1):%Y-%m-%d}"), "utf-8")
     change_rules(newer)
-    second = force.node(newer, "two")
+    second = told(force.node(newer, "two"))
     again = force.node(old, "one")
     assert active(again) == second.rulebook.digest
     assert again.behind

@@ -481,6 +481,7 @@ def test_a_silent_recipient_holds_up_nobody_who_comes_after(
 ) -> None:
     """While one mail waits for its answer, others are queued, found and sent in the same round."""
     sink = Fussy(breaks="never")
+    office.use(exchange_seconds=60)
     office.queue(CURSED)
 
     async def story() -> None:

@@ -453,6 +453,26 @@ def test_a_wrong_password_fails_once_and_is_tried_again_later(tmp_path: Path) ->
     assert sink.taken == []
 
 
+def test_two_mails_at_once_share_one_refused_login(tmp_path: Path) -> None:
+    ours, sink = authority(tmp_path), Sink()
+
+    async def story() -> list[Outcome]:
+        options: dict[str, Any] = {
+            "tls_context": ours.server(address="127.0.0.1"),
+            "authenticator": sink.authenticate,
+            "auth_required": True,
+        }
+        login: dict[str, Any] = {"username": "monitor", "password": "wrong"}
+        async with running(sink, **options) as port:
+            post = Post(a_server(port, security="starttls", ca_file=ours.file, **login))
+            return list(await asyncio.gather(send(post), send(post)))
+
+    outcomes = asyncio.run(story())
+
+    assert [isinstance(each, TryAgain) and each.at_fault for each in outcomes] == ["login"] * 2
+    assert sink.logins == ["PLAIN"]
+
+
 def test_a_server_that_offers_no_login_is_tried_again() -> None:
     [outcome] = told(Sink(), username="monitor", password="right")
 

@@ -295,23 +295,31 @@ STAGES: Final = (
 )
 
 
-_SAME_CASES: Final = range(2001, 2033)
+_SAME_CASES: Final = tuple(
+    _notice(number, "04:00", "04:30", **_EXPLOITED) for number in range(2001, 2033)
+)
 
 BOTH_AT_ONCE: Final = (
     Stage(
-        "two feeds tell of the same cases in the same order",
+        "cases become known",
         _instant("10:00"),
+        files={"occurrence/notices-1.csv": _extract(_SAME_CASES)},
+    ),
+    Stage(
+        "two feeds tell of the same clocks in the same order",
+        _instant("10:15"),
         files={
-            "occurrence/notices-1.csv": _extract(
-                tuple(_notice(number, "04:00", "04:30", **_EXPLOITED) for number in _SAME_CASES)
+            "occurrence/notices-2.csv": _extract(
+                tuple(row | {"FIRST_KNOWN": "03:00", "ROW_VERSION": "2"} for row in _SAME_CASES)
             ),
             "sending-log/sent-1.jsonl": "".join(
-                _sent(f"S{number}", number, "05:00") for number in _SAME_CASES
+                _sent(f"S{number}", number, "06:00") for number in range(2001, 2033)
             ),
         },
     ),
 )
-"""For two nodes that take one file each, and nothing repairs later what one of them lost."""
+"""For two nodes that take one file each: one moves a clock's start, the other stops it, and nothing
+repairs later what one of them lost."""
 
 
 def rows_dropped(stages: tuple[Stage, ...]) -> dict[str, int]:

@@ -108,7 +108,8 @@ MEETINGS: dict[str, tuple[Any, str, Callable[..., int]]] = {
 }
 """Where two nodes may be made to meet, each inside a transaction that begins its work."""
 
-MISSES_AT_MOST = 12
+PATIENCE_SECONDS = 0.4
+MISSES_AT_MOST = 60
 """Whoever waited in vain so often in a row has nobody to wait for."""
 
 
@@ -123,7 +124,7 @@ def _meet_at(where: str, shared: Shared, node: str) -> None:
         if missed < MISSES_AT_MOST:
             # Not for long: the other may stand behind a lock that is held here.
             place = place_of(number, *arguments)
-            came = shared.meet(node, place, patience_seconds=1)
+            came = shared.meet(node, place, patience_seconds=PATIENCE_SECONDS)
             missed = 0 if came else missed + 1
             number -= not came
         return original(connection, *arguments, **named)

@@ -27,7 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresSer
 
 def lived(place: Place, plan: Plan, name: str) -> tuple[Lived, list[str]]:
     """A run of two nodes that meet, and in what it differs from one node left in peace."""
-    alone = replace(plan, nodes=1, meet="")
+    alone = replace(plan, nodes=1, meet="", plant="")
     with made.database("postgresql", place.server) as url:
         expected = state_of(Run(place.made, place.folder / f"alone-{name}", url, alone).live())
     assert not expected.wrong
@@ -64,3 +64,11 @@ def test_two_nodes_decide_one_rung_at_the_same_instant_and_it_is_told_once(place
     both, unlike = lived(place, Plan(nodes=2, meet="decide"), "decide")
     assert both.meetings
     assert not unlike
+
+
+def test_without_the_lock_an_update_is_lost_and_seen(place: Place) -> None:
+    """The same meeting with nobody locking a case: what the first test holds could be untrue."""
+    one_row = (("MONITOR_INTAKE_BATCH_ROWS", "1"),)
+    plan = Plan(nodes=2, meet="fold", stages=BOTH_AT_ONCE, settings=one_row, plant="unlocked")
+    _, unlike = lived(place, plan, "unlocked")
+    assert any(each.startswith("clocks") for each in unlike)

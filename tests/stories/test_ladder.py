@@ -119,6 +119,7 @@ def test_nobody_to_tell_is_recorded_and_goes_to_the_fallback(begin: Begin) -> No
             "Nobody holds the role submitting officer's sergeant here, so this comes to you.",
         ),
     )
+    story.expects_mail_to("operator", saying="alerts found nobody to be told to")
     assert story.caseload().nobody_to_tell == 1
     story.told("council", "eastshire")
     story.advance(to="14:00")

@@ -26,6 +26,7 @@ def test_a_relay_that_is_down_loses_nothing(begin: Begin) -> None:
     warning = story.expects_mail_to(SERGEANT, saying="Due by 13:00")
     overdue = story.expects_mail_to(SERGEANT, saying="Overdue")
     inspector = story.expects_mail_to("duty inspector", saying="Overdue")
+    story.expects_mail_to("operator", saying="mail is not taken")
     assert len({warning.message_id, overdue.message_id, inspector.message_id}) == 3
     story.told("council", "eastshire")
     story.advance(to="16:30")
