@@ -222,7 +222,8 @@ def test_a_file_that_is_no_database_is_said_as_such(force: Path) -> None:
     (force / "var/monitor.db").write_text("PPN-2027-004211\n" * 1000)
     for words in (["run"], ["check"], ["clocks"]):
         assert "is not an SQLite database" in typed(*words, expect=WRONG_USE).stderr
-    assert "is not an SQLite database" in typed("status", expect=NEEDS_A_PERSON).stdout
+    said = " ".join(typed("status", expect=NEEDS_A_PERSON).stdout.split())
+    assert "is not an SQLite database" in said
     assert (force / "var/monitor.db").read_text().startswith("PPN-")
 
 
