@@ -7,6 +7,7 @@ a second of the machine for each of hundreds of starts; what runs is the same.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import select
@@ -18,9 +19,11 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.process.installed import CHECKOUT
+
+_DIE_WITH_PARENT: Final = 1
 
 
 class Process:
@@ -131,6 +134,8 @@ def _be(wanted: dict[str, Any]) -> None:
     """This process is a daemon from here on, and ends as one."""
     from tests.faults import node  # noqa: PLC0415 - loaded before
 
+    # Linux: whatever ends the nursery ends its children, so that none outlives a campaign.
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     _redirect(wanted["log"])
     os.chdir(wanted["home"])
     os.environ.clear()

@@ -52,7 +52,8 @@ _REFERENCE: Final = re.compile(r"\b(?:PPN-\d{4}-\d{6}|INC-\d{8}-\d{4})\b")
 _SILENT: Final = re.compile(r"\(silent[^)]*\)")
 _MAILS: Final = re.compile(r"\bin \d+ mails?\b")
 _TIMES: Final = re.compile(
-    r"\b\d+ (?:h|min|s|hours?|minutes?|seconds?|days?)\b|\b\d{1,2}:\d{2}\b|\b\d{1,2} March\b"
+    r"\b\d+ h \d{1,2}\b|\b\d+ (?:h|min|s|hours?|minutes?|seconds?|days?)\b"
+    r"|\b\d{1,2}:\d{2}\b|\b\d{1,2} March\b"
 )
 
 
