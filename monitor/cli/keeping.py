@@ -39,7 +39,7 @@ def backup(config: Path, file: Path) -> None:
     """
     from monitor.store.backup import make_copy
 
-    with _database(config) as (_, engine):
+    with _database(config, must_exist=True) as (_, engine):
         account = make_copy(engine, file.absolute(), actor=actor(), now=system_now())
     click.echo(f"{file}: {_words(account)}. In it all mail is held.")
     _say_where_audit_breaks(account)
@@ -67,14 +67,14 @@ def restore(config: Path, file: Path) -> None:
 
 
 @contextmanager
-def _database(config: Path) -> Iterator[tuple[Settings, Engine]]:
+def _database(config: Path, *, must_exist: bool = False) -> Iterator[tuple[Settings, Engine]]:
     """The database alone: neither rules nor feeds need be in order to keep what is known."""
     from monitor.store.backup import CannotCopy
     from monitor.store.engine import open_engine
 
     with faults_said():
         settings = read_settings_of(config)
-        engine = open_engine(settings.database_url())
+        engine = open_engine(settings.database_url(), must_exist=must_exist)
         try:
             yield settings, engine
         except CannotCopy as why:

@@ -51,6 +51,8 @@ def letter_of(
     over: dict[int, Saying] = {}
     case_of: dict[int, str] = {}
     carried = alerts.alerts_in_message(connection, claimed.id)
+    # A round goes by the time at which it began: what was decided since is not judged by that.
+    now = max([now, *(alert.decided_at for _, alert in carried)])
     is_flood = claimed.kind == alerts.ALERTS
     flood = parted(monitor, connection, carried, now=now) if is_flood else Flood(carried, [], [])
     alerts.cancel_unattempted(connection, flood.over)

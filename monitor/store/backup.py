@@ -23,7 +23,15 @@ from sqlalchemy.exc import DatabaseError
 
 from monitor.model import Instant
 from monitor.store.actions import audit_breaks_at, write_audit
-from monitor.store.engine import Connection, Engine, open_engine, reading, take_turn, writing
+from monitor.store.engine import (
+    Connection,
+    Engine,
+    NotADatabase,
+    open_engine,
+    reading,
+    take_turn,
+    writing,
+)
 from monitor.store.identity import hold_mail, identify, standing, word_on_mail
 from monitor.store.rows import insert_rows, update_rows
 from monitor.store.schema import is_current, migrate
@@ -218,6 +226,8 @@ def _working_copy(file: Path, scratch: Path, *, actor: str, now: Instant) -> Ite
             raise CannotCopy(f"{file} cannot be read: {error.strerror}") from error
         except DatabaseError as error:
             raise CannotCopy(f"{file} is no whole copy: {error.orig}") from error
+        except NotADatabase as error:
+            raise CannotCopy(f"{file} is no whole copy: it is no database") from error
         with _opened(path) as copy:
             yield copy
 

@@ -208,6 +208,8 @@ class Wanted:
     plant: str = ""
     only: str = ""
     workers: int = 2
+    json: Path | None = None
+    """Where everything is written that was found so far."""
 
 
 def campaign(wanted: Wanted, folder: Path, server: PostgresServer | None = None) -> list[Outcome]:
@@ -231,6 +233,9 @@ def campaign(wanted: Wanted, folder: Path, server: PostgresServer | None = None)
                     if re.search(wanted.only, f"{kind} {plan}")
                 ]
                 outcomes += _try_all(pool, place, database, points, expected)
+                if wanted.json:
+                    told = [asdict(each) for each in outcomes]
+                    wanted.json.write_text(json.dumps(told, indent=1), "utf-8")
         return outcomes
 
 
@@ -338,6 +343,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plant=given.plant,
         only=given.only,
         workers=given.workers,
+        json=given.json,
     )
     began = time.monotonic()
     folder = given.keep or Path(tempfile.mkdtemp(prefix="monitor-faults-"))
@@ -349,8 +355,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     red = any(outcome.found for outcome in outcomes)
     print(f"{len(outcomes)} runs in {time.monotonic() - began:.0f} s, seed {wanted.seed}")
     print("RED" if red else "nothing lost, nothing told twice outside the stated windows")
-    if given.json:
-        given.json.write_text(json.dumps([asdict(each) for each in outcomes], indent=1), "utf-8")
     if not red and not given.keep:
         shutil.rmtree(folder)
     return int(red)

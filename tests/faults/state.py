@@ -200,7 +200,9 @@ class _Tables:
         return "in none" if message_id is None else self.message[message_id]["state"]
 
     def intakes(self) -> Counter[Fact]:
-        left_out = {"id", "started_at", "finished_at", "lease_token", "lease_until", "file_name"}
+        """A snapshot whose reading was broken off says nothing of rows that are in it no more."""
+        left_out = {"id", "started_at", "finished_at", "lease_token", "lease_until"}
+        left_out |= {"file_name", "vanished"}
         return Counter(tuple(_named(row, left_out)) for row in self.rows["intake"])
 
     def quarantined(self) -> Counter[Fact]:
@@ -382,13 +384,19 @@ def _said(content: bytes) -> str:
 
 
 def _files(home: Path) -> Counter[Fact]:
-    """Every file that was dropped lies in one private place, once for each content."""
-    kept = [
-        (folder, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+    """Every file that was dropped lies in a private place.
+
+    Killed in the middle of a move, it may lie there under two names until it is purged.
+    """
+    kept = {
+        (folder, hashlib.sha256(path.read_bytes()).hexdigest()[:16], is_being_moved)
         for folder in ("var/done", "var/set-aside")
         for path in (home / folder).iterdir()
-    ]
-    return Counter(kept)
+        for is_being_moved in (path.name.startswith("."),)
+    }
+    named = {(folder, digest) for folder, digest, is_being_moved in kept if not is_being_moved}
+    alone = {(folder, digest) for folder, digest, _ in kept} - named
+    return Counter(named) + Counter(alone)
 
 
 def _named(row: Mapping[str, Any], left_out: set[str]) -> list[Fact]:

@@ -35,7 +35,7 @@ def installation(
     """An installation of this test's own; no daemon of it outlives the test."""
     folder = tmp_path / "force"
     shutil.copytree(made_once, folder)
-    made = Installation(folder, environment)
+    made = Installation(folder, dict(environment))  # a test may add to it
     try:
         yield made
     finally:
