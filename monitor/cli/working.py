@@ -88,9 +88,12 @@ def once(config: Path, now: Instant | None) -> None:
     unsent = done.delivered.dead + done.delivered.retried
     if unsent:
         click.echo(f"{counted(unsent, 'mail')} not taken by the mail server", err=True)
+    at_fault = done.delivered.relay_at_fault
+    if at_fault:
+        click.echo("the mail server takes nothing at present: monitor status", err=True)
     if held_back:
         click.echo(f"nothing was assessed, decided or digested: {held_back}", err=True)
-    sys.exit(NEEDS_A_PERSON if refused or aside or unsent or held_back else DONE)
+    sys.exit(NEEDS_A_PERSON if refused or aside or unsent or at_fault or held_back else DONE)
 
 
 def _held_back(monitor: Monitor, *, is_present: bool) -> str:

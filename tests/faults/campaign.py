@@ -32,13 +32,13 @@ from tests.faults.plan import Lived, Plan
 from tests.faults.plants import PLANTS
 from tests.faults.run import Run
 from tests.faults.state import State, differences, state_of
+from tests.faults.steps import ANSWERED, HANDED_OVER
 from tests.postgres import PostgresServer, postgres_folder, running_server
 
 KILLS_A_RUN: Final = 5
 """Random kills are spread over runs, so many in each."""
 
-HANDED_OVER: Final = "before the mail is handed over"
-ANSWERED: Final = "after the mail server said Accepted"
+TAKEN: Final = f"{ANSWERED} Accepted"
 WINDOWS: Final = ("accepted and not recorded", "after a lapsed lease")
 
 
@@ -119,7 +119,7 @@ def named_points(known: Unbroken, nodes: int, *, seed: int) -> Iterator[tuple[st
     for step, count in known.steps.items():
         times = chance.randint(1, max(1, count // nodes))
         yield "step", Plan(nodes=nodes, step=step, times=times, act="kill")
-    mails = known.steps[ANSWERED]
+    mails = known.steps[TAKEN]
     for act in ("hang up", "kill at answer"):
         yield "answer", Plan(nodes=nodes, times=chance.randint(1, mails), act=act)
 
@@ -137,7 +137,7 @@ def ending_points(
 
 def suspended_points(known: Unbroken, nodes: int) -> Iterator[tuple[str, Plan]]:
     """Stood still, as a suspended machine does, until its leases had lapsed; then gone on."""
-    for step in (HANDED_OVER, ANSWERED, batch_stored(known)):
+    for step in (HANDED_OVER, TAKEN, batch_stored(known)):
         for times in (1, 2, 3):
             yield "suspended", Plan(nodes=nodes, step=step, times=times, act="stop")
 

@@ -263,7 +263,7 @@ STAGES: Final = (
             "command-control/incidents-2.csv": _incidents(
                 _incident(1, 2, "PPN LINKED", "12:00", notice="PPN-2027-001006"),
             ),
-            "command-control/nonsense.csv": _incidents("a;b;c;d;e;f;g;h;i", "j;k;l;m;n;o;p;q;r"),
+            "command-control/damaged.csv": "A;B\n1;2\n",
             "occurrence/notices-2.csv": _extract(_SECOND),
             "sending-log/sent-1-again.jsonl": _SENT_FIRST,
             "sending-log/sent-2.jsonl": _SENT_SECOND,

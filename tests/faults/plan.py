@@ -79,6 +79,10 @@ class Lived:
     """Every step, in the order in which they were traced."""
     written: dict[str, set[str]] = field(default_factory=dict)
     """Step → the tables that its commits wrote."""
+    handed_over: dict[str, list[int]] = field(default_factory=dict)
+    """Message-ID → when a daemon began to hand it over, on the machine's steady microseconds."""
+    time_moved: list[int] = field(default_factory=list)
+    """When the made-up time was moved on, on the same."""
     reached: bool = True
     """Whether the step at which something was to go wrong was come to."""
     meetings: int = 0

@@ -28,6 +28,7 @@ from tests.faults.nursery import Nursery, Process
 from tests.faults.plan import MOST_OF_MOVING, PATIENCE_SECONDS, Ended, Lived, Plan
 from tests.faults.shared import NODES, Shared
 from tests.faults.sink import Sink
+from tests.faults.steps import HANDED_OVER
 from tests.process.installed import CHECKOUT
 
 STUCK_SECONDS: Final = 0.4
@@ -143,7 +144,7 @@ class Run:
 
     def _play(self, number: int, stage: Stage) -> None:
         began = time.monotonic()
-        self._shared.put_to(stage.at)
+        self._put_to(stage.at)
         self._moved = 0
         self._drop(stage)
         if plan_kills := self._share_of_kills(number):
@@ -257,7 +258,7 @@ class Run:
         )
         with reading(self._engine) as connection:
             leased = frozenset(connection.scalars(held))
-        last = next((step for name, step, _ in reversed(self._trace()) if name == node.name), "")
+        last = next((step for name, step, _, _ in reversed(self._trace()) if name == node.name), "")
         self.lived.ended.append(Ended(node.name, last, leased, was_suspended))
 
     def _kill_whoever_sends(self, number: int, message_id: str) -> None:
@@ -328,8 +329,12 @@ class Run:
         if self._moved + by > MOST_OF_MOVING:
             return False
         self._moved += by
-        self._shared.put_to(self._shared.now() + by)
+        self._put_to(self._shared.now() + by)
         return True
+
+    def _put_to(self, instant: Instant) -> None:
+        self.lived.time_moved.append(time.monotonic_ns() // 1000)
+        self._shared.put_to(instant)
 
     def _left_to_do(self, stage: Stage) -> tuple[str, Instant | None]:
         """What is due now, in words; else when the next attempt at a mail is due, if any."""
@@ -374,14 +379,14 @@ class Run:
             if status != 0:
                 self.lived.complaints.append(f"{node.name} ended with {status}")
 
-    def _trace(self) -> list[tuple[str, str, str]]:
-        """(node, step, detail) of every step so far."""
+    def _trace(self) -> list[tuple[str, str, str, int]]:
+        """(node, step, detail, when) of every step so far."""
         try:
             lines = (self.folder / "trace").read_text("utf-8").splitlines()
         except FileNotFoundError:
             return []
         told = (line.split("\t") for line in lines)
-        return [(node, step, detail) for node, _, step, detail, _ in told]
+        return [(node, step, detail, int(at)) for node, _, step, detail, at in told]
 
     def _trace_size(self) -> int:
         try:
@@ -392,10 +397,12 @@ class Run:
     def _gather(self) -> None:
         lived = self.lived
         lived.accepted, lived.hung_up_on = self._sink.accepted(), self._sink.hung_up_on
-        lived.steps = [step for _, step, _ in self._trace()]
-        for _, step, tables in self._trace():
+        for _, step, detail, at in self._trace():
+            lived.steps.append(step)
             if "commit" in step:
-                lived.written.setdefault(step, set()).update(tables.split())
+                lived.written.setdefault(step, set()).update(detail.split())
+            if step == HANDED_OVER:
+                lived.handed_over.setdefault(detail, []).append(at)
         lived.meetings = self._shared.meetings
         if self.plan.act in {"kill", "stop", "terminate"}:
             lived.reached = (self.folder / "acted").exists()

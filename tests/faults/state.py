@@ -7,6 +7,7 @@ their references, without the times of receipt, decision and sending, which alon
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -202,8 +203,11 @@ class _Tables:
     def intakes(self) -> Counter[Fact]:
         """A snapshot whose reading was broken off says nothing of rows that are in it no more."""
         left_out = {"id", "started_at", "finished_at", "lease_token", "lease_until"}
-        left_out |= {"file_name", "vanished"}
-        return Counter(tuple(_named(row, left_out)) for row in self.rows["intake"])
+        left_out |= {"file_name", "vanished", "why"}
+        return Counter(
+            (*_named(row, left_out), ("why", row["why"].rpartition("/")[2]))
+            for row in self.rows["intake"]
+        )
 
     def quarantined(self) -> Counter[Fact]:
         left_out = {"id", "intake_id", "first_seen_at", "last_seen_at"}
@@ -345,7 +349,21 @@ def _windows(lived: Lived, message_id: str, again: int) -> Iterable[str]:
         if message_id in ended.leased:
             late = "after a lapsed lease"
             open_windows.append(late if ended.was_suspended else "accepted and not recorded")
+    open_windows += _lapsed(lived, message_id)
     return [*open_windows[:again], *[""] * (again - len(open_windows))]
+
+
+def _lapsed(lived: Lived, message_id: str) -> list[str]:
+    """A lease lapses under whoever holds it where the made-up time is moved on meanwhile.
+
+    Claiming comes before handing over, by less than the slowest machine takes for it.
+    """
+    handed_over = lived.handed_over.get(message_id, [])
+    return [
+        "after a lapsed lease"
+        for one, other in itertools.pairwise(handed_over)
+        if any(one - 5_000_000 < moved < other for moved in lived.time_moved)
+    ]
 
 
 def _not_in_its_mail(tables: _Tables) -> list[str]:

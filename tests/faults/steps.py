@@ -23,6 +23,8 @@ from sqlalchemy import Engine, event
 
 _WRITES: Final = re.compile(r'^\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"?(\w+)', re.IGNORECASE)
 _MOVES: Final = frozenset({"os.rename", "os.link", "os.remove"})
+HANDED_OVER: Final = "before the mail is handed over"
+ANSWERED: Final = "after the mail server said"
 _UNREMARKABLE: Final = frozenset({"loop_turn", "node"})
 """Tables in which a daemon only says that it is there."""
 
@@ -185,9 +187,9 @@ def watch_mail(trace: Trace, *, before_send: Callable[[bytes], None]) -> None:
         named = re.search(rb"(?im)^Message-ID:\s*(<[^>]+>)", message)
         detail = named[1].decode() if named else ""
         before_send(message)
-        trace.step("before the mail is handed over", detail)
+        trace.step(HANDED_OVER, detail)
         outcome = await send(self, message, **addressed)
-        trace.step(f"after the mail server said {type(outcome).__name__}", detail)
+        trace.step(f"{ANSWERED} {type(outcome).__name__}", detail)
         return outcome
 
     Post.send = watched  # type: ignore[method-assign]

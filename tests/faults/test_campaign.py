@@ -8,8 +8,7 @@ import pytest
 
 from tests.faults import made
 from tests.faults.campaign import (
-    ANSWERED,
-    HANDED_OVER,
+    TAKEN,
     Place,
     Unbroken,
     attempt,
@@ -17,6 +16,7 @@ from tests.faults.campaign import (
     unbroken,
 )
 from tests.faults.plan import Plan
+from tests.faults.steps import HANDED_OVER
 from tests.postgres import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -75,7 +75,7 @@ def test_an_unbroken_run_comes_to_every_step_that_is_known(whole: Unbroken) -> N
     named = " ".join(whole.steps)
     assert "after reading the rows" in named
     assert HANDED_OVER in named
-    assert ANSWERED in named
+    assert TAKEN in named
     assert "before os.rename in files" in named
 
 
@@ -93,7 +93,7 @@ def test_an_unbroken_run_has_everything_happen_that_can(whole: Unbroken) -> None
     assert any(fact[0] == "silent" for fact in facts["feeds"])
 
 
-@pytest.mark.parametrize("at", ["batch stored", ANSWERED])
+@pytest.mark.parametrize("at", ["batch stored", TAKEN])
 def test_killed_at_a_step_it_carries_on(
     place: Place, database: str, whole: Unbroken, at: str
 ) -> None:
@@ -103,4 +103,5 @@ def test_killed_at_a_step_it_carries_on(
     outcome = attempt(place, database, "step", plan, whole.state, at.replace(" ", "-"))
     assert outcome.reached
     assert not outcome.found
-    assert outcome.repeats == ({"accepted and not recorded": 1} if at == ANSWERED else {})
+    assert set(outcome.repeats) <= {"accepted and not recorded"}
+    assert bool(outcome.repeats) == (at == TAKEN)

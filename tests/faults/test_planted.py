@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.faults import made
-from tests.faults.campaign import HANDED_OVER, Place, Unbroken, attempt, unbroken
+from tests.faults.campaign import Place, Unbroken, attempt, unbroken
 from tests.faults.plan import Plan
+from tests.faults.steps import HANDED_OVER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

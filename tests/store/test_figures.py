@@ -304,7 +304,7 @@ def test_where_nothing_came_in_every_count_is_nought(engine: Engine) -> None:
 
 def test_a_feed_was_first_heard_at_its_first_intake_that_counts(engine: Engine) -> None:
     with writing(engine) as connection:
-        known = {"last_heard_at": NOW, "trusted_until": NOW + HOUR}
+        known = {"last_heard_at": NOW, "heard_through": NOW, "trusted_until": NOW + HOUR}
         connection.execute(insert(feed).values(name="desk", **known))
         connection.execute(insert(feed).values(name="quiet"))
         took_in(connection, 1, state="undone", started_at=SINCE - DAY)
