@@ -478,7 +478,7 @@ def _hear_the_rest(
     """Of several files, the last need not be the one that could be read to its end.
 
     A file that cannot be taken in at all keeps the others' feed from being heard no longer than
-    until it was tried.
+    until it was tried. What was read before the process ended, while others waited, counts too.
     """
     read = [each.file for each in taken if each.state in ("done", "known already")]
     stuck = {
@@ -486,9 +486,13 @@ def _hear_the_rest(
         for path, each in zip(tried, taken, strict=True)
         if each.why.startswith(_CANNOT_BE_TAKEN_IN)
     }
-    if len(tried) > 1 and read and stuck.issuperset(_waiting(monitor, feed)):
+    if not stuck.issuperset(_waiting(monitor, feed)):
+        return
+    with reading(monitor.engine) as connection:
+        unheard = intakes.read_and_not_heard(connection, feed.name)
+    if unheard or (len(tried) > 1 and read):
         with writing(monitor.engine) as connection:
-            _hear_all(monitor, connection, feed, read, now=now)
+            _hear_all(monitor, connection, feed, [*unheard, *read], now=now)
 
 
 def _hear_all(

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
 
 from monitor.model import MINUTE, Duration, Instant
 from monitor.store.cases import lock_linked, undo_events
@@ -373,6 +373,30 @@ def heard_through(connection: Connection, name: str) -> Instant | None:
     """To when a feed has told everything; None where it never was heard."""
     at: Instant | None = connection.scalar(select(feed.c.heard_through).where(feed.c.name == name))
     return at
+
+
+NEWEST: Final = 100
+"""Intakes that are looked through for one of which the feed was not heard: it was among the last.
+"""
+
+
+def read_and_not_heard(connection: Connection, name: str) -> list[str]:
+    """Names of a feed's files that were read to their end after it was last heard.
+
+    While others waited it was not; whoever was to read those may have died, or found nothing in
+    them.
+    """
+    newest = select(intake).order_by(intake.c.id.desc()).limit(NEWEST).subquery()
+    asked = (
+        select(newest.c.file_name)
+        .join(feed, feed.c.name == newest.c.feed)
+        .where(
+            newest.c.feed == name,
+            newest.c.state == "done",
+            or_(feed.c.last_heard_at.is_(None), newest.c.finished_at > feed.c.last_heard_at),
+        )
+    )
+    return list(connection.scalars(asked.order_by(newest.c.id)))
 
 
 def heard(

@@ -738,3 +738,19 @@ def test_nodes_that_do_everything_at_once_come_to_what_one_alone_would(on_postgr
     twice = "count(*) FROM (SELECT 1 FROM alert GROUP BY clock_id, episode, rung, repeat, recipient"
     assert counted(one, f"{twice} HAVING count(*) > 1) AS t") == 0
     assert counted(one, "count(*) FROM case_ WHERE dirty <> assessed") == 0
+
+
+def test_a_feed_is_heard_though_the_process_died_between_two_of_its_files(force: Force) -> None:
+    """The first was read while the second waited; the second turns out to be none that can be."""
+    node = force.node(force.place("one"), "one")
+    drop(node, "notices-1.csv", *some(0, 3))
+    folder = node.settings.path(node.feeds["occurrence"].folder)
+    (folder / "notices-2.csv").write_text("A;B\n1;2\n", "utf-8")
+    take_in_file(node, node.feeds["occurrence"], folder / "notices-1.csv", now=NOW)
+    with reading(node.engine) as connection:
+        assert intakes.heard_through(connection, "occurrence") is None
+    (taken,) = take_in_waiting(node, now=NOW + SECOND)
+    assert taken.state == "set aside"
+    with reading(node.engine) as connection:
+        assert intakes.heard_through(connection, "occurrence") == NOW + SECOND
+        assert intakes.read_and_not_heard(connection, "occurrence") == []

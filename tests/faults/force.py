@@ -260,10 +260,10 @@ STAGES: Final = (
         "late and corrected",
         _instant("12:30"),
         files={
+            "command-control/damaged.csv": "A;B\n1;2\n",
             "command-control/incidents-2.csv": _incidents(
                 _incident(1, 2, "PPN LINKED", "12:00", notice="PPN-2027-001006"),
             ),
-            "command-control/damaged.csv": "A;B\n1;2\n",
             "occurrence/notices-2.csv": _extract(_SECOND),
             "sending-log/sent-1-again.jsonl": _SENT_FIRST,
             "sending-log/sent-2.jsonl": _SENT_SECOND,

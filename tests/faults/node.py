@@ -97,16 +97,12 @@ def _case(_number: int, references: Collection[str]) -> int:
     return max((int(reference[-6:]) for reference in references), default=0)
 
 
-def _time(number: int, *_: object) -> int:
-    """How far a node has come is how often it was here."""
-    return number
-
-
-MEETINGS: dict[str, tuple[Any, str, Callable[..., int]]] = {
+MEETINGS: dict[str, tuple[Any, str, Callable[..., int] | None]] = {
     "fold": (cases, "lock_cases", _case),
-    "decide": (clocks, "due_clocks", _time),
+    "decide": (clocks, "due_clocks", None),
 }
-"""Where two nodes may be made to meet, each inside a transaction that begins its work."""
+"""Where two nodes may be made to meet, each inside a transaction that begins its work: at a place
+of the work, or (None) whenever both are there."""
 
 PATIENCE_SECONDS = 0.4
 MISSES_AT_MOST = 60
@@ -123,8 +119,11 @@ def _meet_at(where: str, shared: Shared, node: str) -> None:
         number += 1
         if missed < MISSES_AT_MOST:
             # Not for long: the other may stand behind a lock that is held here.
-            place = place_of(number, *arguments)
-            came = shared.meet(node, place, patience_seconds=PATIENCE_SECONDS)
+            if place_of is None:
+                came = shared.meet_now(node, patience_seconds=PATIENCE_SECONDS)
+            else:
+                place = place_of(number, *arguments)
+                came = shared.meet(node, place, patience_seconds=PATIENCE_SECONDS)
             missed = 0 if came else missed + 1
             number -= not came
         return original(connection, *arguments, **named)

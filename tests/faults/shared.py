@@ -94,6 +94,26 @@ class Shared:
         self._words[mine + len(NODES)] += self._words[theirs] == place
         return True
 
+    def meet_now(self, node: str, *, patience_seconds: float) -> bool:
+        """Wait until the other node waits here as well; False where it does not come in time.
+
+        Unlike `meet` this asks for no common count: the nodes' loops turn at their own pace.
+        """
+        mine = _MEETING + NODES.index(node)
+        theirs = _MEETING + 1 - NODES.index(node)
+        patience = int(patience_seconds * 1_000_000)
+        came = time.monotonic_ns() // 1_000
+        self._words[mine] = came
+        met = False
+        while not met and time.monotonic_ns() // 1_000 < came + patience:
+            met = self._words[theirs] >= came - patience
+            time.sleep(0.0002)
+        if met:
+            self._words[mine + len(NODES)] += 1
+            time.sleep(0.002)  # the other has to see it before it is taken back
+        self._words[mine] = 0
+        return met
+
     @property
     def meetings(self) -> int:
         """How often both were at one place."""

@@ -34,7 +34,7 @@ from tests.process.installed import (
     notice,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 UNDECLARED = "Zebedee Quagmire"
 """A name in a column that no feed declares, and in every such column."""
