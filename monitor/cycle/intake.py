@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 log = get_logger("intake")
 
 _CANNOT_BE_TAKEN_IN: Final = "it could not be taken in"
+_REFUSED_BEFORE: Final = "it was set aside whole before, and its mapping is the same"
 
 _Row: TypeAlias = Mapping[Any, Any]
 
@@ -217,7 +218,8 @@ def _take_in(
     if intake.state == intakes.TAKEN:
         return _elsewhere(feed, path, intake.held_by)
     if intake.state != "reading":
-        return Taken(feed=feed.name, file=path.name, state="known already")
+        why = _REFUSED_BEFORE if intake.state == "set aside" else ""
+        return Taken(feed=feed.name, file=path.name, state="known already", why=why)
     try:
         return _judge_and_read(monitor, feed, path, mapper, intake, now=now, progress=progress)
     except intakes.LeaseLost:
@@ -247,7 +249,7 @@ def _open(
         now=now,
         node=node,
     )
-    if intake.state not in {"reading", intakes.TAKEN}:
+    if intake.state == "done":
         _hear(monitor, connection, feed, path, now=now)
     return intake
 
@@ -480,7 +482,11 @@ def _hear_the_rest(
     A file that cannot be taken in at all keeps the others' feed from being heard no longer than
     until it was tried. What was read before the process ended, while others waited, counts too.
     """
-    read = [each.file for each in taken if each.state in ("done", "known already")]
+    read = [
+        each.file
+        for each in taken
+        if each.state in ("done", "known already") and each.why != _REFUSED_BEFORE
+    ]
     stuck = {
         path
         for path, each in zip(tried, taken, strict=True)

@@ -754,3 +754,17 @@ def test_a_feed_is_heard_though_the_process_died_between_two_of_its_files(force:
     with reading(node.engine) as connection:
         assert intakes.heard_through(connection, "occurrence") == NOW + SECOND
         assert intakes.read_and_not_heard(connection, "occurrence") == []
+
+
+def test_a_file_that_was_set_aside_stays_so_when_it_comes_again(force: Force) -> None:
+    """Also where the process died before it had moved it: it is no file that was taken in."""
+    node = force.node(force.place("one"), "one")
+    feed = node.feeds["occurrence"]
+    file = node.settings.path(feed.folder) / "notices-1.csv"
+    for state in ("set aside", "known already"):
+        file.write_text("A;B\n1;2\n", "utf-8")
+        assert [taken.state for taken in take_in_waiting(node, now=NOW)] == [state]
+        with reading(node.engine) as connection:
+            assert intakes.heard_through(connection, "occurrence") is None
+    assert list(node.settings.path(node.settings.paths.done).glob("*.csv")) == []
+    assert len(list(node.settings.path("var/set-aside").glob("*.csv"))) == 1
