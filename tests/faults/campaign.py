@@ -232,10 +232,11 @@ def campaign(wanted: Wanted, folder: Path, server: PostgresServer | None = None)
                     for kind, plan in _points(place, database, nodes, one, wanted)
                     if re.search(wanted.only, f"{kind} {plan}")
                 ]
-                outcomes += _try_all(pool, place, database, points, expected)
-                if wanted.json:
-                    told = [asdict(each) for each in outcomes]
-                    wanted.json.write_text(json.dumps(told, indent=1), "utf-8")
+                for outcome in _try_all(pool, place, database, points, expected):
+                    outcomes.append(outcome)
+                    if wanted.json:
+                        told = [asdict(each) for each in outcomes]
+                        wanted.json.write_text(json.dumps(told, indent=1), "utf-8")
         return outcomes
 
 
@@ -270,24 +271,23 @@ def _try_all(
     database: str,
     points: Sequence[tuple[str, Plan]],
     expected: State,
-) -> list[Outcome]:
+) -> Iterator[Outcome]:
+    """Each as it is done; says at once what came out otherwise."""
     begun = {
         pool.submit(
             attempt, place, database, kind, plan, expected, f"{database}-{plan.nodes}-{number}"
         ): plan
         for number, (kind, plan) in enumerate(points)
     }
-    outcomes = []
     for done in as_completed(begun):
         outcome = done.result()
-        outcomes.append(outcome)
         if outcome.found:
             print(f"RED {outcome.database}, {outcome.nodes} nodes: {outcome.point}")
             print(f"    {outcome.folder}")
             for found in outcome.found[:6]:
                 print(f"    {found[:400]}")
             sys.stdout.flush()
-    return outcomes
+        yield outcome
 
 
 # -- telling ----------------------------------------------------------------------------------
