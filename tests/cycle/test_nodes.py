@@ -14,7 +14,6 @@ from pydantic import SecretStr
 from sqlalchemy import text, update
 
 from monitor.assess.assess import assess_cases as assess
-from monitor.cycle import intake as room
 from monitor.cycle.intake import (
     ELSEWHERE,
     GONE,
@@ -25,6 +24,9 @@ from monitor.cycle.intake import (
     take_in_waiting,
     undo_intake,
 )
+from monitor.cycle.intake import dirty as dirty_room
+from monitor.cycle.intake import waiting as waiting_room
+from monitor.cycle.intake.one_file import FileReading
 from monitor.cycle.nodes import look_around, not_deciding
 from monitor.cycle.parts import Monitor
 from monitor.cycle.sweep import sweep
@@ -218,16 +220,16 @@ class Killed(BaseException):
 
 def killed_after(batches: int, patch: pytest.MonkeyPatch) -> None:
     """The next node that reads a file ends after so many batches and lets go of nothing."""
-    stored, original = [0], room._store_batch
+    stored, original = [0], FileReading._store
 
-    def store_batch(*arguments: Any, **named: Any) -> None:
+    def store(*arguments: Any, **named: Any) -> None:
         if stored[0] == batches:
             raise Killed
         stored[0] += 1
         original(*arguments, **named)
 
-    patch.setattr(room, "_store_batch", store_batch)
-    patch.setattr(room, "_let_go", lambda *_: True)
+    patch.setattr(FileReading, "_store", store)
+    patch.setattr(FileReading, "_let_go", lambda *_: True)
 
 
 def test_a_file_whose_reader_died_is_taken_up_where_it_was_left(
@@ -273,18 +275,18 @@ def test_a_node_that_was_thought_dead_stops_and_keeps_nothing(
     one, two = force.two(batch_rows=10)
     for node in (one, two):
         drop(node, "notices-1.csv", *some(0, 40))
-    original = room._store_batch
+    original = FileReading._store
     seen: list[Any] = []
 
-    def store_batch(monitor: Monitor, *arguments: Any, **named: Any) -> None:
-        if monitor is one and len(seen) < 2:
+    def store(reading: FileReading, *arguments: Any) -> None:
+        if reading._monitor is one and len(seen) < 2:
             seen.append("one")
             if len(seen) == 2:
                 lapse(two)
                 seen.extend(take_in_waiting(two, now=NOW))
-        original(monitor, *arguments, **named)
+        original(reading, *arguments)
 
-    monkeypatch.setattr(room, "_store_batch", store_batch)
+    monkeypatch.setattr(FileReading, "_store", store)
     taken = take_in_file(
         one, one.feeds["occurrence"], drop(one, "notices-1.csv", *some(0, 40)), now=NOW
     )
@@ -300,14 +302,14 @@ def test_a_file_that_is_undone_while_it_is_read_is_put_aside(
     """Whoever undoes a wrong file does not want it again at the next turn."""
     one, two = force.two(batch_rows=10)
     drop(one, "notices-1.csv", *some(0, 40))
-    original = room._store_batch
+    original = FileReading._store
 
-    def store_batch(monitor: Monitor, feed: Any, held: Any, *rest: Any, **named: Any) -> None:
+    def store(reading: FileReading, held: Any, *rest: Any) -> None:
         if counted(two, "count(*) FROM batch") == 2:
             undo_intake(two, held.id, actor="test", now=NOW)
-        original(monitor, feed, held, *rest, **named)
+        original(reading, held, *rest)
 
-    monkeypatch.setattr(room, "_store_batch", store_batch)
+    monkeypatch.setattr(FileReading, "_store", store)
     (taken,) = take_in_waiting(one, now=NOW)
     assert (taken.state, taken.why) == ("set aside", "it was undone while it was read")
     assert take_in_waiting(one, now=NOW) == []
@@ -329,7 +331,7 @@ def test_a_file_that_another_node_moved_is_no_error(
         moved.unlink()
         raise FileChanged(moved, "it has vanished")
 
-    monkeypatch.setattr(room, "move_to_done", moved_by_another)
+    monkeypatch.setattr(waiting_room, "move_to_done", moved_by_another)
     (taken,) = take_in_waiting(one, now=NOW)
     assert taken.state == "done"
     assert not [line for line in caplog.records if line.levelname in {"WARNING", "ERROR"}]
@@ -367,7 +369,7 @@ def test_a_large_file_of_another_is_not_read_again_at_every_turn(
         read[0] += 1
         return digest(of)
 
-    monkeypatch.setattr(room, "file_digest", file_digest)
+    monkeypatch.setattr(waiting_room, "file_digest", file_digest)
     for _ in range(3):
         assert take_in_waiting(two, now=NOW) == []
     assert read[0] == 1
@@ -601,7 +603,7 @@ def test_every_case_is_folded_anew_though_the_node_dies_meanwhile(
         folded.extend(ids)
         assess(connection, ids, *rest, **named)
 
-    monkeypatch.setattr(room, "assess_cases", assess_cases)
+    monkeypatch.setattr(dirty_room, "assess_cases", assess_cases)
     assert assess_dirty(two, now=NOW) == len(folded) == len(set(folded)) == 30
     assert assess_dirty(two, now=NOW) == 0
 
