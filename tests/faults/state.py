@@ -52,6 +52,9 @@ _WHEN_TOLD: Final = re.compile(r"; (?:told later than planned|learnt after it wa
 _REFERENCE: Final = re.compile(r"\b(?:PPN-\d{4}-\d{6}|INC-\d{8}-\d{4})\b")
 _SILENT: Final = re.compile(r"\(silent[^)]*\)")
 _MAILS: Final = re.compile(r"\bin \d+ mails?\b")
+_TOLD: Final = re.compile(
+    r"\b(\d+) alerts? in mails(.*?)(?:; (\d+) still to be sent)?((?:; \d+ NOT DELIVERED)?)\."
+)
 _TIMES: Final = re.compile(
     r"\b\d+ h \d{1,2}\b|\b\d+ (?:h|min|s|hours?|minutes?|seconds?|days?)\b"
     r"|\b\d{1,2}:\d{2}\b|\b\d{1,2} March\b"
@@ -393,9 +396,18 @@ def _text(content: bytes) -> str:
 
 
 def _said(content: bytes) -> str:
-    """A digest's words without times, without how mails were bundled, and on one line."""
+    """A digest's words without times, without how mails were bundled, and on one line.
+
+    It says how many alerts had gone out when it was written, in the same round as the last of them:
+    what counts is how many there are.
+    """
     line = " ".join(_text(content).split())
-    return _TIMES.sub("#", _MAILS.sub("in mails", _SILENT.sub("(silent)", line)))
+    line = _MAILS.sub("in mails", _SILENT.sub("(silent)", line))
+    return _TIMES.sub("#", _TOLD.sub(_sent_or_to_be_sent, line))
+
+
+def _sent_or_to_be_sent(found: re.Match[str]) -> str:
+    return f"{int(found[1]) + int(found[3] or 0)} alerts told{found[2]}{found[4]}."
 
 
 # -- files ------------------------------------------------------------------------------------
