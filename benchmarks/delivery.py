@@ -35,8 +35,9 @@ from monitor.deliver.smtp import MailServer, Post
 from monitor.installation import install
 from monitor.logs import configure_logs
 from monitor.model import Alert, AlertKind
+from monitor.rulebook.files import read_documents
 from monitor.settings import read_settings
-from monitor.store import alerts, clocks, outbox
+from monitor.store import alerts, clocks, outbox, rulebooks
 from monitor.store.engine import open_engine, reading, writing
 from monitor.store.schema import migrate
 from monitor.wiring import ready
@@ -129,6 +130,12 @@ def installed(folder: Path, port: int, cases: int) -> Monitor:
     settings = read_settings(folder / "force/config/monitor.toml")
     engine = open_engine(settings.database_url())
     migrate(engine)
+    documents = read_documents(settings.path(settings.paths.rules))
+    with writing(engine) as connection:
+        for rule in documents.rules:
+            rulebooks.approve(connection, rule, role="benchmark", now=now(), number=0)
+        for ladder in documents.ladders:
+            rulebooks.approve(connection, ladder, role="benchmark", now=now(), number=0)
     engine.dispose()
     monitor = ready(settings, now=now(), actor="benchmark", activate=True)
     monitor = replace(monitor, post=a_post(port))

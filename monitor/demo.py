@@ -31,13 +31,14 @@ import click
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
+from monitor.approving import Account, approve, plan_approval
 from monitor.cycle.watched import Watched
 from monitor.daemon import AnotherDaemon, Daemon, Pace, only_daemon, system_now
 from monitor.ingest.feeds import Feed
 from monitor.installation import install
 from monitor.logs import configure_logs
 from monitor.model import DAY, HOUR, MINUTE, Duration, Instant
-from monitor.settings import read_settings
+from monitor.settings import Settings, read_settings
 from monitor.wiring import ready
 from monitor.worktime.zones import local
 
@@ -100,6 +101,7 @@ class _Demonstration:
             _configure(self.folder, port)
             configure_logs("text", level=logging.ERROR)  # the mails speak for themselves
             settings = read_settings(self.folder / "config" / "monitor.toml")
+            _approve(settings, now=self.pace.now())
             monitor = ready(settings, now=self.pace.now(), actor="demonstration", activate=True)
             begins_at = self.pace.caught_up_at() + MINUTE
             monitor = replace(monitor, watched=Watched(begins_at=begins_at))
@@ -170,6 +172,13 @@ def _configure(folder: Path, port: int) -> None:
             msg = f"the shipped settings name {key} {found} times, not once"
             raise ValueError(msg)
     file.write_text(text, encoding="utf-8")
+
+
+def _approve(settings: Settings, *, now: Instant) -> None:
+    """The sample set tells somebody here; no force has approved it."""
+    plan = plan_approval(settings, (), everything=True)
+    nobody = Account(uid=-1, name="demonstration")
+    approve(settings, plan, role="the demonstration", account=nobody, now=now)
 
 
 # -- the story --------------------------------------------------------------------------------
@@ -410,6 +419,7 @@ def _say_hello(folder: Path, now: Instant) -> None:
     click.echo(
         f"They are in {folder}/inbox/ to open: .html for a browser, .eml for a mail program."
     )
+    click.echo("Its rules are the demonstration set: samples that no force has approved.")
     click.echo("Ctrl-C ends it.")
     click.echo(f"\n{local(now, LONDON):%A %H:%M}")
 

@@ -152,6 +152,8 @@ class Clock(NamedTuple):
     """How long after the first knowledge of the concern a regrade brought the case here."""
     reason_code: str = ""
     """Why it is exempt or void."""
+    due_before: Instant | None = None
+    """The due time as it stood before its start was corrected, or its calendar while it ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +175,6 @@ class KeptClock:
     """None: nothing can happen without a new fact."""
     waits_for: str = ""
     """The feed whose return is itself a reason to look again."""
-    due_before: Instant | None = None
-    """The due time before a calendar was corrected while the clock ran."""
 
 
 class AlertKind(StrEnum):

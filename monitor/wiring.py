@@ -9,10 +9,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from monitor.cycle.nodes import compare_time, older_program, other_rules
+from monitor.cycle.nodes import compare_time, older_program
 from monitor.cycle.outage import Outage
 from monitor.cycle.parts import Monitor
 from monitor.cycle.registration import register, registration_faults
@@ -21,24 +21,26 @@ from monitor.deliver.smtp import MailServer, Post, UnsafeMailServer, is_allowed
 from monitor.escalate.partners import Partners, read_partners
 from monitor.escalate.roster import Roster, read_roster
 from monitor.faults import Fault, FaultsFound
+from monitor.governing import accept, refusals, rulebook_in_force, say_what_waits
 from monitor.ingest.feeds import Feed, read_feeds
 from monitor.ingest.mailbox import waiting_mails
+from monitor.ingest.sources import source_of
 from monitor.logs import get_logger
 from monitor.rulebook.book import Documents, Rulebook, build_rulebook
 from monitor.rulebook.files import read_documents
-from monitor.rulebook.language import Alerts, Vocabulary
-from monitor.store import actions, intakes, nodes, rulebooks
+from monitor.rulebook.findings import findings
+from monitor.rulebook.language import Vocabulary
+from monitor.store import intakes, nodes
 from monitor.store.engine import (
-    Connection,
     DatabaseGone,
     Engine,
     NotADatabase,
-    in_transaction,
     open_engine,
     reading,
     writing,
 )
-from monitor.store.schema import SchemaNotCurrent, check_current, check_usable
+from monitor.store.schema import SchemaNotCurrent, check_usable
+from monitor.worktime.zones import day_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,27 +53,6 @@ log = get_logger("wiring")
 T = TypeVar("T")
 
 SETTINGS: Final = "config/monitor.toml"
-
-
-class ToAccept(NamedTuple):
-    """Documents that have to be made the active rulebook."""
-
-    documents: Documents
-    digest: str
-    """Of the rulebook that they give here."""
-    written: str
-    """Of the one that the files alone give, without versions accepted earlier."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InForce:
-    """The rulebook that governs, and why it is not that of the files, if it is not."""
-
-    rulebook: Rulebook
-    fault: str = ""
-    behind: str = ""
-    """Why nothing is to be decided here, though the rulebook is in force."""
-    to_accept: ToAccept | None = None
 
 
 def ready(
@@ -88,7 +69,9 @@ def ready(
     with reading(engine) as connection:
         governing = nodes.governing(connection)
     may_activate = governing.schema == schema and not (only_first and governing.rulebook)
-    in_force = _rulebook_in_force(settings, engine, activate=activate and may_activate)
+    in_force = rulebook_in_force(
+        settings, engine, node=node_name(settings), activate=activate and may_activate
+    )
     files = read_files(settings, in_force.rulebook)
     monitor = Monitor(
         settings=settings,
@@ -96,11 +79,12 @@ def ready(
         rulebook=in_force.rulebook,
         rulebook_fault=in_force.fault,
         behind=in_force.behind,
+        standings=in_force.standings,
         schema=schema,
         roster=files.roster,
         partners=files.partners,
         feeds=files.feeds,
-        composer=_composer(settings),
+        composer=composer_of(settings),
         post=_post(settings),
         operator_post=_operator_post(settings),
         child_secret=_child_secret(settings),
@@ -109,8 +93,9 @@ def ready(
     # Last, so that a fault in any other file activates nothing.
     if activate:
         _register(engine, files.feeds)
-        _accept(engine, in_force, actor=actor, now=now)
+        accept(settings, engine, in_force, actor=actor, now=now)
         register(monitor, now=now)
+        say_what_waits(in_force.standings)
     return monitor
 
 
@@ -169,7 +154,7 @@ def _or_faults(read: Callable[[], T], faults: list[Fault]) -> T | None:
         return None
 
 
-def check_everything(settings: Settings) -> list[Fault]:
+def check_everything(settings: Settings, *, now: Instant) -> list[Fault]:
     """Every fault of rules, feeds, recipients, partners, templates, secrets and database."""
     faults = check_templates(settings.path(settings.paths.templates))
     if settings.mailbox.folder:
@@ -181,6 +166,7 @@ def check_everything(settings: Settings) -> list[Fault]:
         faults += _unknown_calendar(settings, rulebook)
         faults += _unknown_stop_feeds(rulebook, files.feeds if files else None)
         faults += _unknown_of_feeds(settings, rulebook, files)
+        faults += refused_rules(rulebook, files.feeds if files else {}, now=now)
         faults += _out_of_bounds(settings, files.roster if files else None)
     _or_faults(lambda: _child_secret(settings), faults)
     faults += _or_faults(settings.readable_by_all, faults) or []
@@ -205,6 +191,32 @@ def _unknown_stop_feeds(rulebook: Rulebook, feeds: Mapping[str, Feed] | None) ->
         for name in rule.stop_feeds
         if name not in feeds
     ]
+
+
+def refused_rules(rulebook: Rulebook, feeds: Mapping[str, Feed], *, now: Instant) -> list[Fault]:
+    """Rules that may not come into force with alerts, for what they rest on cannot bear them."""
+    sources = {name: source_of(feed) for name, feed in feeds.items()}
+    today = day_of(now, ZoneInfo("UTC"))
+    return [
+        Fault(file=f"{found.about}.yaml", expected=found.what, mend=found.mend)
+        for found in findings(rulebook, sources, now=now, today=today)
+        if found.refused
+    ]
+
+
+def refuse_on_reload(settings: Settings, *, now: Instant) -> None:
+    """Keep rules from coming into force by a reload that `check` would refuse. Raises FaultsFound.
+
+    A daemon that starts is not stopped by them: it is never silent. Files that cannot be read at
+    all are said of by `ready`.
+    """
+    try:
+        rulebook = build_rulebook(read_documents(settings.path(settings.paths.rules)))
+        feeds = _feeds(settings.path(settings.paths.feeds), rulebook.vocabulary)
+    except FaultsFound:
+        return
+    if refused := refused_rules(rulebook, feeds, now=now):
+        raise FaultsFound(refused)
 
 
 def _unknown_of_feeds(settings: Settings, rulebook: Rulebook, files: Files | None) -> list[Fault]:
@@ -297,7 +309,7 @@ def held_back(settings: Settings, *, system_now: Callable[[], Instant]) -> list[
     engine = open_engine(settings.database_url(), must_exist=True)
     try:
         schema = check_usable(engine)
-        in_force = _rulebook_in_force(settings, engine, activate=True)
+        in_force = rulebook_in_force(settings, engine, node=node_name(settings), activate=True)
         with reading(engine) as connection:
             applied = nodes.governing(connection).schema
             _, is_off = compare_time(settings, connection, system_now)
@@ -316,7 +328,7 @@ def _check_database(settings: Settings, documents: Documents | None) -> None:
         check_usable(engine)
         if documents is not None:
             with reading(engine) as connection:
-                refused = rulebooks.refusals(connection, documents)
+                refused = refusals(connection, documents)
             refused += registration_faults(settings, engine, node=node_name(settings))
             if refused:
                 raise FaultsFound(refused)
@@ -324,146 +336,6 @@ def _check_database(settings: Settings, documents: Documents | None) -> None:
         raise FaultsFound([Fault(file="database", expected=str(behind))]) from None
     finally:
         engine.dispose()
-
-
-# -- the rulebook -----------------------------------------------------------------------------
-
-
-def _rulebook_in_force(settings: Settings, engine: Engine, *, activate: bool) -> InForce:
-    """The files' rulebook where it can be in force; else the one last accepted, with the reason.
-
-    A daemon that starts is never silent because somebody is editing a rule. Rules that were in
-    force before come back by themselves only where no other node is known: among several, the one
-    that has them may merely not have been updated.
-    """
-    try:
-        documents = read_documents(settings.path(settings.paths.rules))
-    except FaultsFound as found:
-        with reading(engine) as connection:
-            return _last_accepted(settings, connection, found)
-    with reading(engine) as connection:
-        if refused := rulebooks.refusals(connection, documents):
-            return _last_accepted(settings, connection, FaultsFound(refused))
-        mine_whole = _with_accepted_versions(connection, documents)
-        mine = _limited(settings, mine_whole)
-        written = _limited(settings, documents).digest
-        active = _active(connection)
-        is_new = not rulebooks.was_active(connection, digest=mine.digest, written=written)
-        may_return = not nodes.others_known(connection, node_name(settings))
-    if active is not None and active.digest == mine.digest:
-        return InForce(rulebook=mine)
-    if activate and (is_new or may_return or active is None):
-        return InForce(rulebook=mine, to_accept=ToAccept(mine_whole, mine.digest, written))
-    if active is None:
-        return InForce(rulebook=mine)
-    in_force = mine if active.documents is None else _limited(settings, active.documents)
-    return InForce(rulebook=in_force, behind=other_rules(mine.digest, active.digest))
-
-
-class _Active(NamedTuple):
-    """The active rulebook; its documents are None where a newer program wrote them."""
-
-    documents: Documents | None
-    digest: str
-
-
-def _active(connection: Connection) -> _Active | None:
-    try:
-        found = rulebooks.active_rulebook(connection)
-    except ValueError:
-        return _Active(None, nodes.governing(connection).rulebook)
-    return None if found is None else _Active(*found)
-
-
-def _with_accepted_versions(connection: Connection, documents: Documents) -> Documents:
-    """As `rulebooks` has it; without, where a newer program accepted what this one cannot read."""
-    try:
-        return rulebooks.with_accepted_versions(connection, documents)
-    except ValueError:
-        return documents
-
-
-def _last_accepted(settings: Settings, connection: Connection, found: FaultsFound) -> InForce:
-    active = _active(connection)
-    if active is None or active.documents is None:
-        raise found
-    log.error("rules_refused", why=str(found))
-    return InForce(rulebook=_limited(settings, active.documents), fault=str(found))
-
-
-def _accept(engine: Engine, in_force: InForce, *, actor: str, now: Instant) -> None:
-    """Make new documents the active rulebook, unless another node did so meanwhile.
-
-    What rules say without the installation's limit is kept: the limit may be lifted later.
-    """
-    if in_force.to_accept is None:
-        return
-    accepted = in_force.to_accept
-    in_transaction(engine, lambda connection: _activate(connection, accepted, actor, now))
-    log.info("rulebook_activated", digest=accepted.digest[:12])
-
-
-def _activate(connection: Connection, accepted: ToAccept, actor: str, now: Instant) -> str:
-    """Returns the digest of what was active before; ''  where nothing was."""
-    nodes.change_what_governs(connection)
-    before = nodes.governing(connection).rulebook
-    if before == accepted.digest:
-        return before
-    if refused := rulebooks.refusals(connection, accepted.documents):
-        raise FaultsFound(refused)  # another node's were accepted first
-    rulebooks.activate(
-        connection,
-        accepted.documents,
-        actor=actor,
-        now=now,
-        digest=accepted.digest,
-        written=accepted.written,
-    )
-    return before
-
-
-class Activated(NamedTuple):
-    """The digests of the rulebook that was active, and of the one that is now."""
-
-    before: str
-    after: str
-
-
-def activate_files(settings: Settings, *, now: Instant, actor: str) -> Activated:
-    """Make the rules folder's content the active rulebook on purpose, an earlier one too.
-
-    Every node with other files holds back from now on. Raises FaultsFound, SchemaNotCurrent (a
-    newer program's database too), WrongOwner.
-    """
-    documents = read_documents(settings.path(settings.paths.rules))
-    engine = open_engine(settings.database_url())
-    try:
-        check_current(engine)
-        return in_transaction(
-            engine, lambda c: _activate_on_purpose(c, settings, documents, actor, now)
-        )
-    finally:
-        engine.dispose()
-
-
-def _activate_on_purpose(
-    connection: Connection, settings: Settings, documents: Documents, actor: str, now: Instant
-) -> Activated:
-    nodes.change_what_governs(connection)
-    if refused := rulebooks.refusals(connection, documents):
-        raise FaultsFound(refused)
-    whole = rulebooks.with_accepted_versions(connection, documents)
-    digest, written = (_limited(settings, each).digest for each in (whole, documents))
-    before = _activate(connection, ToAccept(whole, digest, written), actor, now)
-    if before != digest:
-        actions.record_action(
-            connection, kind="activate rules", target=digest, actor=actor, now=now
-        )
-    return Activated(before, digest)
-
-
-def _limited(settings: Settings, documents: Documents) -> Rulebook:
-    return build_rulebook(documents, alerts_limit=Alerts(settings.telling.alerts))
 
 
 # -- parts ------------------------------------------------------------------------------------
@@ -475,7 +347,8 @@ def _register(engine: Engine, feeds: dict[str, Feed]) -> None:
             intakes.register_feed(connection, feed.name, tolerance=feed.tolerance, lag=feed.lag)
 
 
-def _composer(settings: Settings) -> Composer:
+def composer_of(settings: Settings) -> Composer:
+    """What makes an installation's mails and pages."""
     return Composer(
         templates=settings.path(settings.paths.templates),
         zone=ZoneInfo(settings.service.zone),
@@ -515,7 +388,7 @@ def outage_of(settings: Settings) -> Outage:
     def post() -> Post:
         return _operator_post(settings) or _post(settings)
 
-    return Outage(settings=settings, composer=_composer(settings), post=post)
+    return Outage(settings=settings, composer=composer_of(settings), post=post)
 
 
 def _operator_post(settings: Settings) -> Post | None:

@@ -28,6 +28,7 @@ from monitor.settings import read_settings
 from monitor.store import nodes
 from monitor.store.engine import open_engine, reading
 from monitor.wiring import ready
+from tests.approved import approve_installed
 
 BEGAN: Instant = 1_800_000_000 * SECOND
 
@@ -141,6 +142,7 @@ def test_an_abstract_socket_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitor]:
     folder = tmp_path_factory.mktemp("made") / "force"
     install(folder)
+    approve_installed(folder)
     settings = read_settings(folder / "config" / "monitor.toml")
     made = ready(settings, now=BEGAN, actor="test", activate=True)
     yield made

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +20,9 @@ from monitor.data import data_folder
 from monitor.installation import AlreadyThere, install
 from monitor.settings import read_settings
 from monitor.wiring import check_everything
+from monitor.worktime.instants import from_datetime
 
+NOW = from_datetime(datetime(2026, 12, 1, 12, tzinfo=UTC))
 CHECKOUT = Path(monitor.__file__).parents[1]
 PRIVATE_FOLDERS = ("var", "var/done", "var/set-aside")
 PRIVATE_FILES = ("var/child-secret", "var/monitor.db")
@@ -38,7 +41,7 @@ def test_check_accepts_what_init_makes(tmp_path: Path) -> None:
     """Its copies, its secret and its database are all that is looked for."""
     install(tmp_path / "force")
     settings = read_settings(tmp_path / "force" / "config" / "monitor.toml")
-    assert check_everything(settings) == []
+    assert check_everything(settings, now=NOW) == []
     feeds = sorted(path.stem for path in (tmp_path / "force/config/feeds").iterdir())
     assert sorted(path.name for path in (tmp_path / "force/drop").iterdir()) == feeds
 

@@ -10,16 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.clocks.explanation import Considered
-from monitor.cycle.explaining import CaseExplanation, ClockExplanation, CountedWindow, ToldLine
 from monitor.cycle.lists import ClockRow
 from monitor.cycle.status import CaseloadStatus, FeedStatus, LoopStatus, ServiceStatus, Status
 from monitor.model import DAY, HOUR, MINUTE, Verdict
 from monitor.terminal import (
     CLOCK_COLUMNS,
-    WIDTH,
-    explanation_lines,
-    explanation_values,
     status_lines,
     status_values,
     write_clocks,
@@ -195,100 +190,3 @@ def test_status_for_machines_dates_its_instants() -> None:
     assert values["service"]["next_action_at"] == "2027-03-09T03:47:00+00:00"
     assert values["caseload"]["by_verdict"] == {"overdue": 2, "due_soon": 1}
     json.dumps(values)
-
-
-# -- explanations -----------------------------------------------------------------------------
-
-
-def told(kind: str, reason: str) -> ToldLine:
-    return ToldLine(
-        kind=kind, role="mash_sergeant", reason=reason, decided_at=NOW, sent_at=NOW + MINUTE
-    )
-
-
-def explained(**changes: Any) -> CaseExplanation:
-    values: dict[str, Any] = {
-        "rule": "significant-harm-council",
-        "version": 1,
-        "title": "Council told of significant harm",
-        "authority": "Local procedure: " + "procedures of several places " * 6,
-        "child": CHILD,
-        "organisation": "eastshire",
-        "verdict": Verdict.OVERDUE,
-        "started_at": NOW - 6 * HOUR,
-        "due_at": NOW - 2 * HOUR,
-        "threshold": "4h",
-        "because": (),
-        "windows": (CountedWindow(from_at=NOW - 6 * HOUR, to_at=NOW, counted=True, why="open"),),
-        "events": (Considered("contact", NOW - 6 * HOUR, "occurrence", True, "starts here"),),
-        "told": (told("overdue", "overdue"),),
-    }
-    clock = ClockExplanation(**values | changes)
-    return CaseExplanation(
-        reference="PPN-2027-004211", references=("PPN-2027-004211",), at=NOW, clocks=(clock,)
-    )
-
-
-def in_words(found: CaseExplanation) -> list[str]:
-    return list(explanation_lines(found, zone=LONDON, title=lambda role: role.replace("_", " ")))
-
-
-def test_an_explanation_fits_a_screen_of_a_hundred_columns() -> None:
-    assert max(map(len, in_words(explained()))) <= WIDTH
-
-
-def test_an_explanation_begins_with_the_verdict() -> None:
-    lines = in_words(explained(verdict=Verdict.DUE_SOON))
-    assert lines[0] == "PPN-2027-004211, as it was at 02:47 on Tue 9 March 2027"
-    assert lines[2] == "DUE SOON: Council told of significant harm (eastshire, child 3f92c4ba)"
-
-
-@pytest.mark.parametrize(
-    ("kind", "reason", "said"),
-    [
-        ("overdue", "overdue", "told mash sergeant: overdue; sent"),
-        ("overdue", "overdue; off duty", "told mash sergeant: overdue, off duty; sent"),
-        ("warning", "due soon", "told mash sergeant: warning, due soon; sent"),
-        ("cannot_route", "cannot route", "told mash sergeant: cannot route; sent"),
-    ],
-)
-def test_a_reason_is_said_once(kind: str, reason: str, said: str) -> None:
-    assert said in "\n".join(in_words(explained(told=(told(kind, reason),))))
-
-
-def test_windows_are_said_where_some_time_does_not_count() -> None:
-    """One that counts whole says nothing new."""
-    whole = "\n".join(in_words(explained()))
-    assert "counted" not in whole
-    windows = (
-        CountedWindow(from_at=NOW - 6 * HOUR, to_at=NOW - HOUR, counted=False, why="closed"),
-        CountedWindow(from_at=NOW - HOUR, to_at=NOW, counted=True, why="open"),
-    )
-    assert "not counted: 20:47 on Mon 8 March 2027" in "\n".join(
-        in_words(explained(windows=windows))
-    )
-
-
-def test_a_case_without_clocks_says_so() -> None:
-    found = CaseExplanation(reference="PPN-1", references=("PPN-1", "PPN-2"), at=NOW, clocks=())
-    assert in_words(found)[1:] == [
-        "One case under the references PPN-1, PPN-2.",
-        "No clock runs or ran on it then.",
-    ]
-
-
-def test_an_explanation_for_machines_names_every_field() -> None:
-    values = json.loads(json.dumps(explanation_values(explained())))
-    (clock,) = values["clocks"]
-    assert clock["child"] == CHILD
-    assert clock["due_at"] == "2027-03-09T00:47:00+00:00"
-    assert clock["events"] == [
-        {
-            "kind": "contact",
-            "at": "2027-03-08T20:47:00+00:00",
-            "feed": "occurrence",
-            "counts": True,
-            "why": "starts here",
-        }
-    ]
-    assert clock["told"][0]["sent_at"] == "2027-03-09T02:48:00+00:00"

@@ -149,12 +149,28 @@ def _changed(
     old: KeptClock, clock: Clock, left: Iterable[KeptClock], rulebook: Rulebook, *, now: Instant
 ) -> KeptClock | None:
     old, merged = _with_merged(old, left)
+    clock = _with_due_before(old.clock, clock)
     if clock == old.clock and not merged:
         return retimed(old, rulebook)
     if _stands_again(old, clock) and not merged:
         old = replace(old, episode=old.episode + 1, steps_done=0)
     at = now if _was_told_of(old) else _next_action_at(clock, 0, rulebook)
     return replace(old, clock=clock, next_action_at=at, waits_for="")
+
+
+def _with_due_before(old: Clock, clock: Clock) -> Clock:
+    """An open clock whose calendar was corrected keeps the due time that it had before.
+
+    Of several corrections, the one before the first: what people were told to begin with.
+    """
+    is_the_same = (old.rule_version, old.started_at) == (clock.rule_version, clock.started_at)
+    if clock.due_before is not None or not is_the_same:
+        return clock
+    was_due = old.due_at if old.due_before is None else old.due_before
+    corrected = old.calendar_version != clock.calendar_version and not is_closed(old)
+    if not corrected and old.due_before is None:
+        return clock
+    return clock if was_due == clock.due_at else clock._replace(due_before=was_due)
 
 
 def _stands_again(old: KeptClock, clock: Clock) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from monitor import __version__
-from monitor.cli import keeping, looking, mending, people, rules, setting_up, working
+from monitor.cli import backtest, keeping, looking, mending, people, rules, setting_up, working
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +36,7 @@ for command in (
     *(setting_up.init, setting_up.check, setting_up.migrate),
     *(working.run, working.once, working.ingest),
     *(looking.status, looking.clocks, looking.explain, looking.digest, looking.demo),
-    rules.rules,
+    *(rules.rules, backtest.backtest),
     *(mending.quarantine, mending.intake, mending.mail),
     *(people.take, people.pass_on, people.silence, people.confirm, people.close, people.actions),
     *(keeping.backup, keeping.restore),

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 DONE, NEEDS_A_PERSON, WRONG_USE = 0, 1, 2
 
+WIDTH = 100
+"""A line in the terminal is no longer than this."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_CONFIG = Path("config/monitor.toml")

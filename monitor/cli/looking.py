@@ -115,7 +115,7 @@ def clocks(config: Path, as_of: Instant | None, form: str) -> None:
 @click.command()
 @click.argument("reference")
 @click.option("--rule", default=None, help="Only this rule.")
-@click.option("--as-of", type=INSTANT, default=None, help="What was so at this instant.")
+@click.option("--as-of", type=INSTANT, default=None, help="What was known at this instant.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_config
 def explain(
@@ -124,13 +124,11 @@ def explain(
     """Why the clocks of a case say what they say."""
     from monitor.cycle.asked import unknown
     from monitor.cycle.explaining import explain_case
-    from monitor.terminal import explanation_lines, explanation_values
+    from monitor.terminal.explaining import explanation_lines, explanation_values
 
     now = system_now()
     with opened(config, now=now) as monitor:
-        found = explain_case(
-            monitor, reference, rule=rule, now=now if as_of is None else as_of, actor=actor()
-        )
+        found = explain_case(monitor, reference, rule=rule, now=now, actor=actor(), as_of=as_of)
         if found is None:
             click.echo(unknown(reference), err=True)
             sys.exit(NEEDS_A_PERSON)

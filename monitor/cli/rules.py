@@ -13,11 +13,21 @@ from pathlib import Path
 import click
 
 from monitor.cli.doors import actor, faults_said, read_settings_of, system_now, with_config
+from monitor.cli.rule_approval import rules_approve
+from monitor.cli.rule_check import rules_check
+from monitor.cli.rule_reading import rules_diff, rules_list, rules_schema, rules_show
+from monitor.cli.rule_tests import rules_test
 
 
 @click.group()
 def rules() -> None:
     """The rules that are in force."""
+
+
+rules.add_command(rules_check)
+rules.add_command(rules_test)
+for _command in (rules_list, rules_show, rules_schema, rules_diff, rules_approve):
+    rules.add_command(_command)
 
 
 @rules.command("activate")
@@ -27,7 +37,7 @@ def rules_activate(config: Path) -> None:
 
     Nodes with other rules then hold back.
     """
-    from monitor.wiring import activate_files
+    from monitor.governing import activate_files
 
     with faults_said():
         before, after = activate_files(read_settings_of(config), now=system_now(), actor=actor())

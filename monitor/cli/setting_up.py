@@ -38,6 +38,9 @@ def init(folder: Path) -> None:
     click.echo(f"  cd {folder}")
     click.echo("  edit monitor.toml, recipients.toml, partners.toml and feeds/, all in config/")
     click.echo("  monitor check     says what is still wrong, file by file")
+    click.echo(
+        "  monitor rules list, show and approve: until they are approved, rules tell nobody"
+    )
     click.echo("  monitor once      one whole pass")
     click.echo("  monitor run       the daemon")
 
@@ -50,7 +53,7 @@ def check(config: Path) -> None:
 
     with faults_said():
         settings = read_settings_of(config)
-        if faults := check_everything(settings):
+        if faults := check_everything(settings, now=system_now()):
             refuse(*map(str, faults), f"{counted(len(faults), 'fault')}.")
         if why := held_back(settings, system_now=system_now):
             for each in why:

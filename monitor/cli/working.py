@@ -43,13 +43,14 @@ def run(config: Path) -> None:
     import signal
 
     from monitor.daemon import AnotherDaemon, Daemon, Pace, only_daemon
-    from monitor.wiring import ready
+    from monitor.wiring import ready, refuse_on_reload
 
     # Until the daemon listens itself: what has changed meanwhile is read anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def again(now: Instant, *, only_first: bool) -> Monitor:
         settings = read_settings_of(config)
+        refuse_on_reload(settings, now=now)
         return ready(settings, now=now, actor=actor(), activate=True, only_first=only_first)
 
     with opened(config, now=system_now(), activate=True, is_service=True) as monitor:

@@ -36,12 +36,14 @@ class Step(NamedTuple):
 
 def agenda(clock: Clock, duty: Duty) -> list[Step]:
     """All steps of a clock's ladder in the order they are taken; empty where it tells nobody."""
-    if duty.ladder is None or duty.rule.alerts is not Alerts.ON or clock.due_at is None:
+    ladder = duty.ladder
+    if ladder is None or duty.rule.alerts is not Alerts.ON or clock.due_at is None:
         return []
-    steps = [_cannot_route(clock), *_rungs(clock, duty, duty.ladder)]
-    if _is_history(clock, duty, duty.ladder):
+    duty = duty.at(clock.key.organisation)
+    steps = [_cannot_route(clock), *_rungs(clock, duty, ladder)]
+    if _is_history(clock, duty, ladder):
         return steps
-    return [*steps, *_repeats(steps[-1], duty, duty.ladder)]
+    return [*steps, *_repeats(steps[-1], duty, ladder)]
 
 
 def next_step_at(clock: Clock, steps: list[Step], steps_done: int) -> Instant | None:

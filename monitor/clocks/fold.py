@@ -5,7 +5,7 @@ the feeds' tolerances. What goes out: clocks, the same whatever the order the ev
 It does not care what was stored or said before, nor what time it is.
 
 For one version of one rule and one child and organisation, in this order:
-1. the earliest live start that this version governs;
+1. the earliest live start that this version governs, as corrected where it was;
 2. where the case came under the rule only later, the clock starts then (see `coverage`);
 3. due, from the start, the threshold and the calendar;
 4. the earliest closing fact at or after the start: a stop, an exemption or a withdrawal;
@@ -21,6 +21,7 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import NamedTuple
 
+from monitor.clocks.corrections import Correction, corrections, put_right
 from monitor.clocks.coverage import Coverage, coverage
 from monitor.clocks.timeline import Fact, Timeline, live_facts
 from monitor.model import Clock, ClockKey, Duration, Event, Instant
@@ -53,6 +54,8 @@ class Start(NamedTuple):
     duty: Duty
     known_at: Instant
     """When the monitor was first told of this start, or of another that had started it too."""
+    uncorrected: Start | None = None
+    """What the start would be without corrections, where there are any."""
 
 
 class Closing(NamedTuple):
@@ -114,11 +117,13 @@ class _Case:
         if not self.has_start(duties):
             return
         for duty in duties:
-            subjects = self.subjects(duty)
+            subjects = among = self.subjects(duty, duty.owed_to)
+            if duty.owed_to is not None:
+                among = list(dict.fromkeys([*subjects, *self.subjects(duty)]))
             for subject in subjects:
                 for start in self.starts(duties, subject):
                     if start.duty is duty:
-                        yield start, subject, subjects
+                        yield start, subject, among
 
     def has_start(self, duties: Sequence[Duty]) -> bool:
         """Whether any fact is of a kind that can start the rule; most rules end here."""
@@ -134,16 +139,37 @@ class _Case:
         The earliest, or where a rule counts each start, every one. A version governs by when the
         clock starts, which is later than the event where a regrade brought the case here.
         """
-        found: dict[int, Start] = {}
-        for fact, version, duty in self._starting(duties, subject):
-            start = Start(fact, version, duty, fact.known_at)
-            started_at = self._started_at(start, subject)
-            if started_at is not None and id(fact) not in found and _governs(duty, started_at):
-                found[id(fact)] = start
-        counting = list(found.values())
-        if not counting or counting[0].duty.rule.each_start:
+        recorded = self._starting(duties, subject)
+        counting = self._counting(recorded, subject)
+        if recorded and recorded[0].duty.rule.each_start:
             return counting
+        if recorded and (right := self.corrections(subject)):
+            uncorrected = counting[0] if counting else None
+            counting = self._counting(_put_right(recorded, right), subject)
+            counting = [start._replace(uncorrected=uncorrected) for start in counting]
+        if not counting:
+            return []
         return [counting[0]._replace(known_at=min(start.known_at for start in counting))]
+
+    def _counting(self, starts: Iterable[Start], subject: Subject) -> list[Start]:
+        """Of each fact the first reading whose own version governs when its clock starts."""
+        found: dict[int, Start] = {}
+        for start in starts:
+            started_at = self._started_at(start, subject)
+            if started_at is None or id(start.fact) in found:
+                continue
+            if _governs(start.duty, started_at):
+                found[id(start.fact)] = start
+        return list(found.values())
+
+    def corrections(self, subject: Subject) -> Mapping[str, Correction]:
+        """What was put right of the starts of a subject; empty in nearly every case."""
+        written = self.rulebook.vocabulary.start_correction
+        if written is None or written.kind not in self.by_kind:
+            return {}
+        said = self.by_kind[written.kind]
+        about = [f for f in said if all(_same_child(v, subject) for v in f.versions)]
+        return corrections(about, written)
 
     def _started_at(self, start: Start, subject: Subject) -> Instant | None:
         """When the clock of a start begins; None where its rule never covers the case."""
@@ -152,17 +178,17 @@ class _Case:
         covered = self.coverage(start, subject)
         return None if covered is None else covered.started_at
 
-    def _starting(self, duties: Sequence[Duty], subject: Subject) -> list[tuple[Fact, Event, Duty]]:
+    def _starting(self, duties: Sequence[Duty], subject: Subject) -> list[Start]:
         """Whatever could start a clock, earliest first."""
         found = [
-            (fact, version, duty)
+            Start(fact, version, duty, fact.known_at)
             for duty in duties
             for fact in self.having(duty.starts)
             for version in fact.versions
             if duty.starts(version) and _concerns(version, subject, duty)
         ]
         if len(found) > 1:
-            found.sort(key=lambda each: (each[1].occurred_from, each[2].rule.version))
+            found.sort(key=_place_of_start)
         return found
 
     def having(self, matcher: Matcher) -> list[Fact]:
@@ -172,11 +198,11 @@ class _Case:
         found = {id(fact): fact for kind in matcher.kinds for fact in self.by_kind.get(kind, ())}
         return list(found.values())
 
-    def subjects(self, duty: Duty) -> list[Subject]:
+    def subjects(self, duty: Duty, owed_to: Matcher | None = None) -> list[Subject]:
         """The children and organisations that a rule counts by; one with "" where unknown.
 
         Only a fact that is no stop makes a child or organisation known: having told somebody does
-        not show that they were the ones to tell.
+        not show that they were the ones to tell. `owed_to`: which of them name an organisation.
         """
         by_child = "child" in duty.rule.for_each
         by_organisation = "organisation" in duty.rule.for_each
@@ -191,7 +217,8 @@ class _Case:
         children = sorted({event.child for event in naming if event.child}) if by_child else []
         subjects: list[Subject] = []
         for child in children or [""]:
-            known = _organisations(naming, child, duty) if by_organisation else []
+            owed = naming if owed_to is None else [e for e in naming if owed_to(e)]
+            known = _organisations(owed, child, duty) if by_organisation else []
             subjects += [Subject(child, organisation) for organisation in known or [""]]
         return subjects
 
@@ -199,11 +226,13 @@ class _Case:
 
     def clock(self, start: Start, subject: Subject, among: Sequence[Subject]) -> Clock | None:
         """The clock of one start and subject; None where its rule never covers the case."""
+        start = start._replace(duty=start.duty.at(subject.organisation))
         duty = start.duty
         covered = self.coverage(start, subject)
         if covered is None:
             return None
         due, due_unknown = duty.due(covered.started_at, start.event)
+        before = self._due_before(start.uncorrected, subject)
         endings = self.endings(covered.started_at, subject, among, duty)
         closing, confirm_by = self.closing(endings, duty, due, subject)
         left_at = covered.left_at
@@ -217,11 +246,20 @@ class _Case:
             subject=subject,
             covered=covered,
             due=(due, due_unknown),
+            due_before=None if before == due else before,
             closing=closing,
             confirm_by=confirm_by,
             superseded_at=left_at if gave_way else None,
             regraded_at=None if gave_way else left_at,
         )
+
+    def _due_before(self, uncorrected: Start | None, subject: Subject) -> Instant | None:
+        """When the clock would be due, had its start not been corrected."""
+        covered = self.coverage(uncorrected, subject) if uncorrected else None
+        if uncorrected is None or covered is None:
+            return None
+        duty = uncorrected.duty.at(subject.organisation)
+        return duty.due(covered.started_at, uncorrected.event)[0]
 
     def coverage(self, start: Start, subject: Subject) -> Coverage | None:
         """From when on the rule covers the case, and until when."""
@@ -316,6 +354,7 @@ class _Case:
         subject: Subject,
         covered: Coverage,
         due: tuple[Instant | None, str],
+        due_before: Instant | None,
         closing: Closing | None,
         confirm_by: Instant | None,
         superseded_at: Instant | None,
@@ -360,6 +399,7 @@ class _Case:
             cannot_route="organisation" in rule.for_each and not subject.organisation,
             raised_after=covered.raised_after,
             reason_code=closing.fact.event.reason_code if closing and not stop else "",
+            due_before=due_before,
             district=district,
             unit=unit,
             category=category,
@@ -489,6 +529,23 @@ def _named(start: Event) -> str:
     """A start event among those of all feeds; each feed numbers its own."""
     feed = hashlib.blake2b(start.feed.encode(), digest_size=16).digest()
     return hashlib.blake2b(start.identity, digest_size=16, key=feed).hexdigest()
+
+
+def _place_of_start(start: Start) -> tuple[Instant, int]:
+    return start.event.occurred_from, start.duty.rule.version
+
+
+def _put_right(starts: Sequence[Start], right: Mapping[str, Correction]) -> list[Start]:
+    """Starts, of which the earliest of each kind that was corrected is moved; earliest first."""
+    first = {each.event.kind: each.fact for each in reversed(starts)}
+    moved: list[Start] = []
+    for start in starts:
+        correction = right.get(start.event.kind)
+        if correction is not None and start.fact is first[start.event.kind]:
+            event, known_at = put_right(start.event, start.known_at, correction)
+            start = start._replace(event=event, known_at=known_at)  # noqa: PLW2901 - as corrected
+        moved.append(start)
+    return sorted(moved, key=_place_of_start)
 
 
 def _organisations(naming: Iterable[Event], child: str, duty: Duty) -> list[str]:

@@ -1,105 +1,49 @@
 """Explaining a case: its clocks at an instant, with everything that led to them.
 
 What comes in: an installation, a reference and an instant. What goes out: plain values: which
-events counted and which not, each window of time counted or not, and what was said to whom.
+facts counted and which not, each window of time counted or not, what was said to whom.
+
+Without an instant it speaks of the clocks as they are stored. Of an earlier instant it folds the
+case anew from what had been received by then, under the rulebook in force then, and says beside it
+what is known today of the same instant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from monitor.clocks.explanation import Considered, because, considered
-from monitor.clocks.timeline import Timeline, live_facts
-from monitor.cycle.asked import actions_of, is_hidden, reason_in_words, said_of_role
-from monitor.cycle.awaiting import awaited
+from monitor import words
+from monitor.assess.links import joined_cases
+from monitor.clocks.fold import fold_timeline
+from monitor.clocks.timeline import Identity, Timeline, live_facts
+from monitor.clocks.verdicts import verdict
+from monitor.cycle.asked import actions_of, is_hidden
+from monitor.cycle.explained import CaseExplanation, ClockExplanation
+from monitor.cycle.explaining_clock import explained_clock
+from monitor.cycle.explaining_view import View
 from monitor.cycle.lists import says, trusted_until
-from monitor.cycle.mailbox_status import start_queries
-from monitor.model import HOUR, Action, Instant, KeptClock, SaidAlert, Verdict
-from monitor.rulebook.book import Duty
-from monitor.store import actions, alerts, cases, clocks, intakes
+from monitor.model import Clock, ClockKey, Event, Instant, KeptClock, Verdict
+from monitor.rulebook.approval import Approval, Kind
+from monitor.rulebook.book import Rulebook, build_rulebook
+from monitor.store import actions, alerts, cases, clocks, intakes, known, rulebooks
 from monitor.store.engine import Connection, reading, writing
-from monitor.worktime.calendar import PastHorizon, Window
 
 if TYPE_CHECKING:
     from monitor.cycle.parts import Monitor
 
-LONGEST_SPAN_IN_WINDOWS = 60 * 24 * HOUR
-"""Windows of a longer clock would fill pages; its times stand for themselves."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToldLine:
-    """One alert that was decided about a clock."""
-
-    kind: str
-    role: str
-    reason: str
-    decided_at: Instant
-    sent_at: Instant | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoneLine:
-    """Something that a person did about the telling of a clock."""
-
-    number: int
-    kind: str
-    by: str
-    """A role in words; never an account."""
-    reason_code: str
-    reason: str
-    from_at: Instant
-    until_at: Instant | None
-    ended_at: Instant | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountedWindow:
-    """A span of time that a working-time threshold counted, or did not."""
-
-    from_at: Instant
-    to_at: Instant
-    counted: bool
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockExplanation:
-    """One clock and why."""
-
-    rule: str
-    version: int
-    title: str
-    authority: str
-    child: str
-    organisation: str
-    verdict: Verdict
-    started_at: Instant
-    due_at: Instant | None
-    threshold: str
-    because: tuple[str, ...]
-    windows: tuple[CountedWindow, ...]
-    events: tuple[Considered, ...]
-    told: tuple[ToldLine, ...]
-    done: tuple[DoneLine, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseExplanation:
-    """A case at an instant. Instants are microseconds UTC."""
-
-    reference: str
-    references: tuple[str, ...]
-    at: Instant
-    clocks: tuple[ClockExplanation, ...]
-
 
 def explain_case(
-    monitor: Monitor, reference: str, *, rule: str | None, now: Instant, actor: str
+    monitor: Monitor,
+    reference: str,
+    *,
+    rule: str | None,
+    now: Instant,
+    actor: str,
+    as_of: Instant | None = None,
 ) -> CaseExplanation | None:
-    """A case as it was at `now`, as known today; None where nothing is known of the reference.
+    """A case as it is, or as it was at `as_of` as known then; None where nothing is known of it.
 
     The same answer for a restricted case, unless this account is one of those that may see it.
 
@@ -115,124 +59,281 @@ def explain_case(
             detail={"command": "explain"},
         )
     with reading(monitor.engine) as connection:
-        standing = cases.standing_case_ids(connection, [reference])
-        if reference not in standing:
+        case = _read(connection, reference, now=now, as_of=as_of)
+        if case is None or is_hidden(monitor, case.kept, actor=actor):
             return None
-        linked = cases.linked_case_ids(connection, [standing[reference]])
-        if is_hidden(monitor, clocks.clocks_of(connection, linked), actor=actor):
+        then = None if as_of is None else _as_known_then(monitor, connection, case, as_of=as_of)
+        if then is not None and is_hidden(monitor, then.clocks, actor=actor):
             return None
-        events = cases.events_of(connection, linked)
-        timeline = live_facts(
-            event for told in events.values() for event in told if event.occurred_from <= now
-        )
+        told = _told(monitor, connection, case, then)
         return CaseExplanation(
             reference=reference,
-            references=tuple(sorted(cases.references_of(connection, linked).values())),
-            at=now,
-            clocks=tuple(_explained(monitor, connection, linked, timeline, rule=rule, now=now)),
+            references=case.references if then is None else then.references,
+            at=case.at,
+            as_known_then=then is not None,
+            known_number=case.number,
+            rulebook=_rulebook_said(monitor, connection, at=case.at),
+            clocks=tuple(
+                sorted(
+                    (each for each in told if rule in (None, each.rule)),
+                    key=_most_urgent_first,
+                )
+            ),
         )
 
 
-def _explained(
-    monitor: Monitor,
-    connection: Connection,
-    linked: frozenset[int],
-    timeline: Timeline,
-    *,
-    rule: str | None,
-    now: Instant,
-) -> Iterable[ClockExplanation]:
-    kept = clocks.clocks_of(connection, linked)
-    trusted = trusted_until(intakes.list_feeds(connection))
-    said = alerts.said_about(connection, [clock.id for clock in kept])
-    tolerances = intakes.tolerances(connection)
-    asked = actions_of(connection, kept)
-    for clock in kept:
-        if clock.clock.started_at > now or rule not in (None, clock.clock.key.rule):
+_URGENCY = (
+    *(Verdict.OVERDUE, Verdict.UNKNOWN, Verdict.DUE_SOON, Verdict.RUNNING, None),
+    *(Verdict.LATE, Verdict.MET, Verdict.EXEMPT, Verdict.VOID, Verdict.SUPERSEDED),
+)
+
+
+def _most_urgent_first(clock: ClockExplanation) -> tuple[int, Instant, str, str, str]:
+    due = clock.started_at if clock.due_at is None else clock.due_at
+    return _URGENCY.index(clock.verdict), due, clock.rule, clock.organisation, clock.child
+
+
+# -- what is stored ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """All that is stored of a case and of those that were ever linked to it."""
+
+    id: int
+    at: Instant
+    is_now: bool
+    number: int
+    """What `at` knows, up to this number."""
+    newest: int
+    """What today knows."""
+    received: Sequence[known.Received]
+    names: Mapping[int, str]
+    """Case id → reference, of all that were ever linked."""
+    references: tuple[str, ...]
+    """Those that are one case today."""
+    kept: Sequence[KeptClock]
+    timeline: Timeline
+    """As known today."""
+
+
+def _read(
+    connection: Connection, reference: str, *, now: Instant, as_of: Instant | None
+) -> _Case | None:
+    found = cases.known_ids(connection, [reference])
+    if reference not in found:
+        return None
+    case_id = found[reference]
+    ever = known.ever_linked(connection, [case_id])
+    received = known.received_events(connection, ever)
+    names = cases.references_of(connection, ever)
+    newest = intakes.last_number(connection)
+    members = _members(received, names, case_id, number=newest)
+    wanted = members if as_of is None else ever
+    return _Case(
+        id=case_id,
+        at=now if as_of is None else as_of,
+        is_now=as_of is None,
+        number=newest if as_of is None else known.number_known_at(connection, as_of),
+        newest=newest,
+        received=received,
+        names=names,
+        references=tuple(sorted(names[each] for each in members)),
+        kept=clocks.clocks_of(connection, wanted),
+        timeline=_timeline(received, members, number=newest),
+    )
+
+
+def _members(
+    received: Iterable[known.Received], names: Mapping[int, str], case_id: int, *, number: int
+) -> frozenset[int]:
+    """The cases that were one with a case, as known up to a number."""
+    events: dict[int, list[Event]] = {each: [] for each in names}
+    for one in received:
+        if one.is_known(number):
+            events[one.case_id].append(one.event)
+    for joined in joined_cases(events, names):
+        if case_id in joined.members:
+            return frozenset(joined.members)
+    return frozenset({case_id})
+
+
+def _timeline(
+    received: Iterable[known.Received], members: Collection[int], *, number: int
+) -> Timeline:
+    return live_facts(
+        one.event for one in received if one.case_id in members and one.is_known(number)
+    )
+
+
+# -- as known then ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Then:
+    """A case folded anew from what had been received by an instant."""
+
+    references: tuple[str, ...]
+    rulebook: Rulebook
+    timeline: Timeline
+    clocks: Sequence[KeptClock]
+    silent: Mapping[str, Instant]
+
+
+def _as_known_then(
+    monitor: Monitor, connection: Connection, case: _Case, *, as_of: Instant
+) -> _Then:
+    members = _members(case.received, case.names, case.id, number=case.number)
+    timeline = _timeline(case.received, members, number=case.number)
+    rulebook = _rulebook_then(monitor, connection, as_of=as_of)
+    folded = fold_timeline(timeline, rulebook, tolerances=intakes.tolerances(connection))
+    stored = _by_key(case.kept)
+    return _Then(
+        references=tuple(sorted(case.names[each] for each in members)),
+        rulebook=rulebook,
+        timeline=timeline,
+        clocks=[
+            _kept_as(clock, stored.get(clock.key)) for clock in folded if clock.started_at <= as_of
+        ],
+        silent=known.silent_at(connection, as_of),
+    )
+
+
+def _by_key(kept: Iterable[KeptClock]) -> dict[ClockKey, KeptClock]:
+    """Of several of one key the one that stands."""
+    ordered = sorted(kept, key=lambda each: each.clock.superseded_at is None)
+    return {each.clock.key: each for each in ordered}
+
+
+def _kept_as(clock: Clock, stored: KeptClock | None) -> KeptClock:
+    """A clock as it was folded, under the id by which it was spoken of."""
+    if stored is None:
+        return KeptClock(id=0, case_id=0, clock=clock)
+    return KeptClock(
+        id=stored.id,
+        case_id=stored.case_id,
+        clock=clock,
+        episode=stored.episode,
+        inherits=stored.inherits,
+    )
+
+
+def _rulebook_then(monitor: Monitor, connection: Connection, *, as_of: Instant) -> Rulebook:
+    was = known.rulebook_active_at(connection, as_of)
+    if was is None or was.documents is None or was.documents == monitor.rulebook.documents:
+        return monitor.rulebook
+    return build_rulebook(was.documents)
+
+
+def _rulebook_said(monitor: Monitor, connection: Connection, *, at: Instant) -> str:
+    was = known.rulebook_active_at(connection, at)
+    if was is None:
+        return "no rulebook was in force then: read under the one that is in force now"
+    since = words.said_of(was.activated_at, at=at, zone=monitor.zone)
+    if was.documents is None:
+        return (
+            f"the rulebook in force then, since {since}, can no longer be read:"
+            " read under the one that is in force now"
+        )
+    return f"the rulebook in force since {since} ({was.digest[:12]})"
+
+
+# -- clock by clock ---------------------------------------------------------------------------
+
+
+def _told(
+    monitor: Monitor, connection: Connection, case: _Case, then: _Then | None
+) -> Iterator[ClockExplanation]:
+    today = _view_of_today(monitor, connection, case)
+    stored = _by_key(case.kept)
+    if then is None:
+        for kept in case.kept:
+            if kept.clock.started_at <= case.at:
+                yield explained_clock(today, kept, known_then=True, today=None)
+        return
+    view = _view_of_then(monitor, connection, case, then)
+    for kept in then.clocks:
+        beside = stored.get(kept.clock.key)
+        yield explained_clock(
+            view, kept, known_then=True, today=None if beside is None else (today, beside)
+        )
+    known_then = {kept.clock.key for kept in then.clocks}
+    for kept in case.kept:
+        clock = kept.clock
+        if clock.key in known_then or clock.started_at > case.at or clock.superseded_at is not None:
             continue
-        duty = monitor.rulebook.duty(clock.clock.key.rule, clock.clock.rule_version)
-        verdict = says(clock, monitor.rulebook, trusted, at=now)
-        tolerance = max(tolerances.values(), default=0)
-        looked_at = considered(clock.clock, timeline, duty, tolerance=tolerance)
-        explained = _explanation(clock, duty, verdict, looked_at, said, now=now)
-        queried = start_queries(monitor, connection, [clock.id, *clock.inherits], now=now)
-        yield replace(
-            explained,
-            because=(*explained.because, *queried, *awaited(monitor, clock, duty, now=now)),
-            done=tuple(_done(monitor, asked[clock.id], now=now)),
-        )
+        yield explained_clock(today, kept, known_then=False, today=(today, kept))
 
 
-def _done(monitor: Monitor, asked: Iterable[Action], *, now: Instant) -> Iterable[DoneLine]:
-    """What people had done by an instant."""
-    for action in asked:
-        if action.from_at <= now:
-            ended_at = action.ended_at
-            yield DoneLine(
-                number=action.number,
-                kind=action.kind,
-                by=said_of_role(monitor, action.on_behalf_of),
-                reason_code=action.reason_code,
-                reason=reason_in_words(monitor, action.kind, action.reason_code),
-                from_at=action.from_at,
-                until_at=action.until_at,
-                ended_at=ended_at if ended_at is not None and ended_at <= now else None,
-            )
-
-
-def _explanation(
-    kept: KeptClock,
-    duty: Duty,
-    verdict: Verdict,
-    looked_at: list[Considered],
-    said: list[SaidAlert],
-    *,
-    now: Instant,
-) -> ClockExplanation:
-    clock, authority = kept.clock, duty.rule.authority
-    ids = {kept.id, *kept.inherits}
-    return ClockExplanation(
-        rule=clock.key.rule,
-        version=clock.rule_version,
-        title=duty.rule.title,
-        authority=f"{authority.class_.value.capitalize()}: {authority.citation}",
-        child=clock.key.child,
-        organisation=clock.key.organisation,
-        verdict=verdict,
-        started_at=clock.started_at,
-        due_at=clock.due_at,
-        threshold=str(duty.rule.threshold),
-        because=tuple(because(clock)),
-        windows=tuple(_windows(kept, duty, now=now)),
-        events=tuple(looked_at),
-        told=tuple(
-            ToldLine(
-                kind=told.alert.kind,
-                role=told.alert.role,
-                reason=told.alert.reason,
-                decided_at=told.alert.decided_at,
-                sent_at=told.sent_at,
-            )
-            for told in said
-            if told.alert.clock_id in ids and told.alert.decided_at <= now
-        ),
+def _view_of_today(monitor: Monitor, connection: Connection, case: _Case) -> View:
+    """What is known now: of this instant, or of the one that was asked for."""
+    trusted = trusted_until(intakes.list_feeds(connection))
+    gaps = known.silent_at(connection, case.at)
+    base = _view(monitor, connection, case)
+    return replace(
+        base,
+        speaks=lambda kept: says(kept, monitor.rulebook, trusted, at=case.at),
+        trusted=trusted,
+        silent={feed: gaps.get(feed, until) for feed, until in trusted.items()},
     )
 
 
-def _windows(kept: KeptClock, duty: Duty, *, now: Instant) -> list[CountedWindow]:
-    """Each window of time from the start to the end, due or now, whichever is earliest."""
-    clock = kept.clock
-    ends = [at for at in (clock.stopped_at, clock.exempt_at, clock.void_at, clock.due_at) if at]
-    until = min([*ends, now])
-    if until <= clock.started_at or until - clock.started_at > LONGEST_SPAN_IN_WINDOWS:
-        return []
-    try:
-        return [_window(window) for window in duty.calendar.windows(clock.started_at, until)]
-    except PastHorizon:
-        return []
+def _view_of_then(monitor: Monitor, connection: Connection, case: _Case, then: _Then) -> View:
+    def speaks(kept: KeptClock) -> Verdict:
+        clock = kept.clock
+        duty = then.rulebook.duty(clock.key.rule, clock.rule_version)
+        feeds = duty.rule.stop_feeds
+        return verdict(clock, now=case.at, stop_feeds=feeds, trusted_until=then.silent)
 
-
-def _window(window: Window) -> CountedWindow:
-    return CountedWindow(
-        from_at=window.start, to_at=window.end, counted=window.counted, why=window.why
+    return replace(
+        _view(monitor, connection, case),
+        told_to=case.number,
+        rulebook=then.rulebook,
+        timeline=then.timeline,
+        clocks=then.clocks,
+        speaks=speaks,
+        trusted=then.silent,
+        silent=then.silent,
     )
+
+
+def _view(monitor: Monitor, connection: Connection, case: _Case) -> View:
+    """What both views share, with what is stored."""
+    kept = case.kept
+    spoken_of = {id_ for each in kept for id_ in (each.id, *each.inherits)}
+    return View(
+        monitor=monitor,
+        connection=connection,
+        at=case.at,
+        is_now=case.is_now,
+        number=case.number,
+        rulebook=monitor.rulebook,
+        timeline=case.timeline,
+        clocks=kept,
+        speaks=lambda each: verdict(each.clock, now=case.at),
+        trusted={},
+        silent={},
+        tolerances=intakes.tolerances(connection),
+        said=alerts.said_about(connection, spoken_of),
+        asked=actions_of(connection, kept),
+        told_to=case.newest,
+        sources={one.event: one for one in case.received},
+        by_identity=_by_identity(case.received),
+        approvals=_approvals(connection, at=case.at),
+    )
+
+
+def _by_identity(received: Iterable[known.Received]) -> dict[Identity, list[known.Received]]:
+    found: dict[Identity, list[known.Received]] = {}
+    for one in received:
+        found.setdefault((one.event.feed, one.event.identity), []).append(one)
+    return found
+
+
+def _approvals(connection: Connection, *, at: Instant) -> dict[tuple[str, int], Approval]:
+    """(rule, version) → the newest approval of it by an instant."""
+    return {
+        (approval.id, approval.version): approval
+        for approval in rulebooks.approvals(connection)
+        if approval.kind is Kind.RULE and approval.approved_at <= at
+    }

@@ -61,7 +61,7 @@ from monitor.store.engine import Connection
 if TYPE_CHECKING:
     from monitor.cycle.parts import Monitor
 
-WHOM: Final = {"council": "the council"}
+WHOM: Final = {"council": "the council", "lado": "the LADO"}
 """Partners that a sentence names with an article."""
 
 
@@ -176,7 +176,7 @@ class CaseFile:
             reopened=_reopened(alert),
             held=self._held(kept, alert, now=now),
             limit=words.limit(str(rule.threshold)),
-            authority=_authority(duty),
+            authority=" ".join(filter(None, (_authority(duty), _remark(duty, clock)))),
             rule=rule.id,
             rule_version=rule.version,
         )
@@ -439,7 +439,7 @@ _STATES: Final = {
 
 
 def _responsible(partner: str) -> str:
-    return {"council": "council", "health": "health organisation"}.get(partner, partner)
+    return {"health": "health organisation", "lado": "LADO"}.get(partner, partner)
 
 
 def _concerns(event: Event, clock: Clock) -> bool:
@@ -471,6 +471,11 @@ def _authority(duty: Duty) -> str:
             return "The duty is set by law; this figure is the force's own and is not."
         return "It is this force's own limit and is not set by law."
     return f"It is set by {authority.citation}."
+
+
+def _remark(duty: Duty, clock: Clock) -> str:
+    """What was not known of the calendar by which the limit is counted."""
+    return duty.at(clock.key.organisation).remark
 
 
 def _why_withdrawn(alert: Alert) -> Withdrawing:

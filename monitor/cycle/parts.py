@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from monitor.escalate.roster import Roster
     from monitor.ingest.feeds import Feed
     from monitor.model import Instant
+    from monitor.rulebook.approval import Standing
     from monitor.rulebook.book import Rulebook
     from monitor.settings import Settings
     from monitor.store.engine import Engine
@@ -40,6 +41,8 @@ class Monitor:
     behind: str = ""
     """Why this node may not decide though its rulebook is the one in force: its files give another.
     Mails are written by what is in force all the same."""
+    standings: tuple[Standing, ...] = ()
+    """How each rule and ladder of the files stands to what was approved."""
     schema: str
     """The newest migration that this program knows."""
     roster: Roster

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from monitor.cycle.asked import ClosedByHand, SilenceInForce, closed_by_hand, silences_in_force
 from monitor.cycle.lists import says, trusted_until
@@ -31,6 +31,7 @@ from monitor.escalate.watch import (
 )
 from monitor.ingest.files import waiting_files
 from monitor.model import MINUTE, SECOND, Duration, Instant, Verdict, WatchFault
+from monitor.rulebook.approval import Kind, State
 from monitor.store import alerts, clocks, intakes, nodes, outbox, relays, watch
 from monitor.store.engine import (
     Connection,
@@ -108,6 +109,11 @@ class ServiceStatus:
 
     rulebook: str
     alerts_limit: str
+    rules_approved: int = 0
+    rules_on_trial: tuple[str, ...] = ()
+    """Never approved: they measure, and nobody is told anything."""
+    rules_edited: tuple[str, ...] = ()
+    """Rules, and ladders as `ladder/ID`, that were edited and run on as they were approved."""
     feeds: tuple[FeedStatus, ...]
     loops: tuple[LoopStatus, ...]
     nodes: tuple[NodeStatus, ...] = ()
@@ -202,6 +208,7 @@ def _service(monitor: Monitor, *, now: Instant) -> ServiceStatus:
         return ServiceStatus(
             rulebook=monitor.rulebook.digest[:12],
             alerts_limit=monitor.settings.telling.alerts,
+            **_approvals(monitor),
             feeds=tuple(
                 FeedStatus(
                     name=row["name"],
@@ -234,6 +241,26 @@ def _service(monitor: Monitor, *, now: Instant) -> ServiceStatus:
             mailbox=mailbox_status(monitor, connection, now=now),
             roster=roster_status(connection),
         )
+
+
+def _approvals(monitor: Monitor) -> dict[str, Any]:
+    rules = [each for each in monitor.standings if each.kind is Kind.RULE]
+    edited = [each for each in monitor.standings if each.state is State.EDITED]
+    return {
+        "rules_approved": sum(each.approval is not None for each in rules),
+        "rules_on_trial": tuple(each.id for each in rules if each.state is State.TRIAL),
+        "rules_edited": tuple(
+            each.id if each.kind is Kind.RULE else f"ladder/{each.id}" for each in edited
+        ),
+    }
+
+
+def _approval_faults(service: ServiceStatus) -> Iterator[str]:
+    """Single rules may be on trial for weeks: that is no fault."""
+    if service.rules_on_trial and not service.rules_approved:
+        yield "no rule is approved, so nobody is told anything: monitor rules list"
+    if edited := ", ".join(service.rules_edited):
+        yield f"edited, and running on as approved before: {edited}; see monitor rules diff"
 
 
 def _standing(fault: WatchFault) -> FaultStatus:
@@ -344,6 +371,7 @@ def _service_faults(monitor: Monitor, service: ServiceStatus, *, now: Instant) -
     faults = list(_roster_faults(service.roster, now=now))
     if monitor.rulebook_fault:
         faults.append("the rules folder is refused and the last accepted rules run: monitor check")
+    faults += _approval_faults(service)
     faults += [f"feed {feed.name} is red: {feed.red}" for feed in service.feeds if feed.red]
     faults += [
         f"the drop folder of feed {feed.name} is not there: create {feed.folder}"

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.cycle.asked import actions_of
 from monitor.cycle.nodes import not_deciding
 from monitor.cycle.rostering import with_duty
 from monitor.escalate.decide import Circumstances, Decision, FeedHeard, decide, unsaid
+from monitor.escalate.telling import FORGET_UNSAID_AFTER
 from monitor.logs import get_logger
-from monitor.model import DAY, Duration, Instant, KeptClock, SaidAlert
+from monitor.model import Instant, KeptClock, SaidAlert
 from monitor.store import alerts, cases, clocks, intakes, mailbox, silences
 from monitor.store.engine import Connection, in_transaction, reading
 
@@ -27,10 +28,6 @@ log = get_logger("sweep")
 
 CLOCKS_AT_ONCE = 200
 """Decided by one transaction: few enough to hold the database for a moment only."""
-
-
-FORGET_UNSAID_AFTER: Final[Duration] = 15 * DAY
-"""What goes with the next mail to somebody is no news to a reader who gets none for two weeks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

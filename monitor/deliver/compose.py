@@ -166,6 +166,14 @@ class Composer:
             html=self._inliner.inline(html.replace(_TOGETHER, "&nbsp;")),
         )
 
+    def page(self, name: str, **said: object) -> str:
+        """A page that is looked at in a browser and not mailed: a whole HTML document.
+
+        Raises jinja2's TemplateError where its template is at fault.
+        """
+        page = self._html.get_template(name).render(said, marking=self._marking)
+        return page.replace(_TOGETHER, "&nbsp;")
+
     def compose(
         self,
         letter: AnyLetter,

@@ -59,7 +59,7 @@ class WrittenRoute(_Written):
 class Partner(_Written):
     """One organisation."""
 
-    kind: Literal["council", "health", "school"]
+    kind: Literal["council", "health", "school", "lado"]
     code: Code
     name: Words
     routes: tuple[WrittenRoute, ...] = Field(min_length=1)
@@ -122,6 +122,12 @@ class Partners:
             PartnerRoute(route.name, route.telephone, _in_words(hours, at))
             for hours, route in found
         ]
+
+    def is_answered(self, kind: str, organisation: str, at: Instant) -> bool:
+        """Whether somebody answers any route of a partner at an instant, as far as is known."""
+        partner = self.by_code.get((kind, organisation))
+        routes = partner.routes if partner else ()
+        return any(partner and self._hours(route, partner, at).is_open for route in routes)
 
     def _hours(self, route: WrittenRoute, partner: Partner, at: Instant) -> _Hours:
         if not route.hours:

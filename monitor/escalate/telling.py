@@ -14,12 +14,25 @@ from monitor.clocks.agenda import Step, after_hold, agenda, next_step_at
 from monitor.escalate.orders import PASSED, ActionKind, Orders, Pass
 from monitor.escalate.roster import Nobody, Reach, Reached, Roster, WaitUntil, Whereabouts
 from monitor.escalate.waiting import FeedHeard, Waiting, any_above, waiting_for_feed
-from monitor.model import MINUTE, Action, Alert, AlertKind, Duration, Instant, KeptClock, SaidAlert
+from monitor.model import (
+    DAY,
+    MINUTE,
+    Action,
+    Alert,
+    AlertKind,
+    Duration,
+    Instant,
+    KeptClock,
+    SaidAlert,
+)
 from monitor.rulebook.book import Duty, Rulebook
 from monitor.rulebook.language import HOLDER
 
 SLOW_TO_TELL: Final[Duration] = 5 * MINUTE
 """A step told later than this says why."""
+
+FORGET_UNSAID_AFTER: Final[Duration] = 15 * DAY
+"""What goes with the next mail to somebody is no news to a reader who gets none for two weeks."""
 
 # What an alert's reason may say beside what it is; a mail finds its sentences by these.
 UNCONFIRMED: Final = "unconfirmed"

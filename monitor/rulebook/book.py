@@ -11,8 +11,11 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
@@ -43,6 +46,7 @@ MEASURING_FIELDS = (
     "partner",
     "applies",
     "for_each",
+    "owed_to",
     "start",
     "each_start",
     "stop",
@@ -62,11 +66,15 @@ MEASURING_FIELDS = (
 class Documents(Written):
     """Everything a rulebook is made of, as written."""
 
+    GAINED: ClassVar[frozenset[str]] = frozenset({"trial"})
+
     rules: tuple[Rule, ...]
     ladders: tuple[Ladder, ...] = ()
     calendars: tuple[WrittenCalendar, ...] = ()
     holidays: dict[str, Holidays] = Field(default={})
     vocabulary: Vocabulary
+    trial: tuple[tuple[str, int], ...] = ()
+    """Rules and versions that are in force and that nobody has approved."""
 
     def as_json(self) -> str:
         """Canonical JSON: the same documents in any order give the same text."""
@@ -76,6 +84,7 @@ class Documents(Written):
                 "ladders": tuple(sorted(self.ladders, key=lambda ladder: ladder.id)),
                 "calendars": tuple(sorted(self.calendars, key=lambda calendar: calendar.id)),
                 "holidays": dict(sorted(self.holidays.items())),
+                "trial": tuple(sorted(self.trial)),
             }
         )
         return ordered.model_dump_json(by_alias=True)
@@ -93,6 +102,14 @@ def measuring_digest(rule: Rule) -> str:
     return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()
 
 
+class PlaceHours(NamedTuple):
+    """The calendar by which a limit is counted: its version and what is remarked of it."""
+
+    calendar: Calendar
+    version: str
+    remark: str
+
+
 class Duty:
     """One version of one rule, ready to be applied: its matchers, calendar and ladder."""
 
@@ -104,13 +121,20 @@ class Duty:
         calendar_version: str,
         ladder: Ladder | None,
         superseded_from: dt.date | None,
+        remark: str = "",
+        elsewhere: Mapping[str, PlaceHours] = MappingProxyType({}),
     ) -> None:
         self.rule = rule
         self.calendar = calendar
         self.calendar_version = calendar_version
         self.ladder = ladder
+        self.remark = remark
+        """What a mail says of a limit of this calendar beside the limit itself."""
+        self._elsewhere = elsewhere
+        self._at: dict[str, Duty] = {}
         self.zone = ZoneInfo(calendar.zone.key)
         self._superseded_from = superseded_from
+        self.owed_to = Matcher(rule.owed_to) if rule.owed_to else None
         self.starts = Matcher(rule.start)
         self.stops = Matcher(rule.stop)
         self.exempts = Matcher(rule.exempt)
@@ -125,6 +149,16 @@ class Duty:
             for name, values in (rule.confirm.where if rule.confirm else {}).items()
         )
 
+    def at(self, organisation: str) -> Duty:
+        """This duty as it is owed to an organisation, by the days and hours of its own."""
+        if organisation not in self._elsewhere:
+            return self
+        if (owed := self._at.get(organisation)) is None:
+            owed = self._at[organisation] = copy(self)
+            hours = self._elsewhere[organisation]
+            owed.calendar, owed.calendar_version, owed.remark = hours
+        return owed
+
     def governs(self, start: Instant) -> bool:
         """Whether this version is the one in force at a start."""
         day = day_of(start, self.zone)
@@ -136,22 +170,23 @@ class Duty:
 
     def due(self, start: Instant, event: Event) -> tuple[Instant | None, str]:
         """The last instant at which the clock is still in time; or None and the reason."""
-        if isinstance(self.rule.threshold, EventTime):
-            reason = "" if event.review_at is not None else "the event names no time"
-            return event.review_at, reason
+        limit, named = self.rule.threshold, None
+        if isinstance(limit, EventTime):
+            if limit.at_most is None:
+                reason = "" if event.review_at is not None else "the event names no time"
+                return event.review_at, reason
+            limit, named = limit.at_most, event.review_at
         try:
-            return (
-                due(
-                    start,
-                    self.rule.threshold,
-                    calendar=self.calendar,
-                    day_end=self.rule.day_ends,
-                    receipt=self.rule.closed_day_receipt,
-                ),
-                "",
+            latest = due(
+                start,
+                limit,
+                calendar=self.calendar,
+                day_end=self.rule.day_ends,
+                receipt=self.rule.closed_day_receipt,
             )
         except PastHorizon as past:
             return None, str(past)
+        return latest if named is None else min(named, latest), ""
 
     def is_claim(self, stop: Event) -> bool:
         """Whether a stop is a claim that must be confirmed if it was recorded after due."""
@@ -189,23 +224,36 @@ class Rulebook:
         """The newest version of a rule."""
         return self.duties[rule][-1]
 
+    def is_trial(self, rule: str, version: int) -> bool:
+        """Whether nobody has approved a version of a rule: it measures, and tells nobody."""
+        return (rule, version) in self.documents.trial
+
 
 def build_rulebook(documents: Documents, *, alerts_limit: Alerts = Alerts.ON) -> Rulebook:
     """Fit documents together that were checked before.
 
-    `alerts_limit` is the installation's own switch: no rule says more than it allows.
+    `alerts_limit` is the installation's own switch: no rule says more than it allows. A rule on
+    trial says nothing.
     """
     limited = documents.model_copy(
-        update={"rules": tuple(_limited(rule, alerts_limit) for rule in documents.rules)}
+        update={
+            "rules": tuple(
+                _limited(
+                    rule,
+                    Alerts.OFF if (rule.id, rule.version) in documents.trial else alerts_limit,
+                )
+                for rule in documents.rules
+            )
+        }
     )
     calendars = {written.id: _compiled(written, limited.holidays) for written in limited.calendars}
     ladders = {ladder.id: ladder for ladder in limited.ladders}
-    versions = {written.id: str(written.version) for written in limited.calendars}
+    hours = _hours(limited.calendars, calendars)
     return Rulebook(
         documents=limited,
         calendars=calendars,
         ladders=ladders,
-        duties=_duties(limited.rules, calendars, versions, ladders),
+        duties=_duties(limited.rules, hours, _elsewhere(limited.calendars, hours), ladders),
     )
 
 
@@ -222,6 +270,9 @@ def _compiled(written: WrittenCalendar, holidays: Mapping[str, Holidays]) -> Cal
     closed = holidays[written.holidays] if written.holidays else None
     covers_from = closed.covers_from if closed else written.covers_from
     covers_to = closed.covers_to if closed else written.covers_to
+    if written.terms and covers_from is not None and covers_to is not None:
+        covers_from = max(covers_from, min(term.from_ for term in written.terms))
+        covers_to = min(covers_to, max(term.to for term in written.terms))
     if covers_from is None or covers_to is None:
         msg = f"calendar {written.id} names neither holidays nor the dates that it covers"
         raise ValueError(msg)
@@ -231,7 +282,8 @@ def _compiled(written: WrittenCalendar, holidays: Mapping[str, Holidays]) -> Cal
             version=str(written.version),
             zone=written.zone,
             weekly={WEEKDAYS.index(day): spans for day, spans in written.weekly.items()},
-            holidays=dict(closed.days) if closed else {},
+            holidays=_outside_terms(written, covers_from, covers_to)
+            | (dict(closed.days) if closed else {}),
             special=dict(written.special),
             covers_from=covers_from,
             covers_to=covers_to,
@@ -239,10 +291,42 @@ def _compiled(written: WrittenCalendar, holidays: Mapping[str, Holidays]) -> Cal
     )
 
 
+def _outside_terms(written: WrittenCalendar, first: dt.date, last: dt.date) -> dict[dt.date, str]:
+    """The dates that are covered and lie in no term; none where no terms are loaded."""
+    if not written.terms:
+        return {}
+    days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
+    return {
+        day: "outside term"
+        for day in days
+        if not any(term.from_ <= day <= term.to for term in written.terms)
+    }
+
+
+def _hours(
+    written: Iterable[WrittenCalendar], calendars: Mapping[str, Calendar]
+) -> dict[str, PlaceHours]:
+    return {
+        each.id: PlaceHours(calendars[each.id], str(each.version), each.remark) for each in written
+    }
+
+
+def _elsewhere(
+    written: Iterable[WrittenCalendar], hours: Mapping[str, PlaceHours]
+) -> dict[str, dict[str, PlaceHours]]:
+    """Calendar → organisations for which another one stands in its place."""
+    found: dict[str, dict[str, PlaceHours]] = {}
+    for each in written:
+        own = hours[each.id]._replace(version=f"{each.id} {each.version}")
+        for code in each.organisations:
+            found.setdefault(each.instead_of or "", {})[code] = own
+    return found
+
+
 def _duties(
     rules: Iterable[Rule],
-    calendars: Mapping[str, Calendar],
-    calendar_versions: Mapping[str, str],
+    hours: Mapping[str, PlaceHours],
+    elsewhere: Mapping[str, Mapping[str, PlaceHours]],
     ladders: Mapping[str, Ladder],
 ) -> dict[str, tuple[Duty, ...]]:
     versions: dict[str, list[Rule]] = {}
@@ -252,8 +336,10 @@ def _duties(
         rule_id: tuple(
             Duty(
                 rule,
-                calendar=calendars[rule.calendar],
-                calendar_version=calendar_versions[rule.calendar],
+                calendar=hours[rule.calendar].calendar,
+                calendar_version=hours[rule.calendar].version,
+                remark=hours[rule.calendar].remark,
+                elsewhere=elsewhere.get(rule.calendar, {}),
                 ladder=ladders[rule.ladder] if rule.ladder else None,
                 superseded_from=newer.effective.from_ if newer else None,
             )

@@ -35,6 +35,11 @@ class Page(Generic[M]):
     content: M
     source: Any = field(repr=False)
 
+    def line(self, location: Location) -> int:
+        """The line of a place of this file."""
+        line, _ = _position(self.source, location) or (1, 1)
+        return line
+
     def fault(self, location: Location, *, expected: str, found: str = "", mend: str = "") -> Fault:
         """A fault at a place of this file."""
         line, column = _position(self.source, location) or (None, None)
@@ -52,12 +57,17 @@ class Page(Generic[M]):
 
 def read_documents(folder: Path) -> Documents:
     """All files of a rules folder. Raises FaultsFound with every fault in every file."""
+    return read_pages(folder).documents()
+
+
+def read_pages(folder: Path) -> Pages:
+    """The same, each with its file. Raises FaultsFound with every fault in every file."""
     faults: list[Fault] = []
-    vocabulary = _page(folder / "vocabulary.yaml", Vocabulary, faults)
-    holidays = {path.stem: _page(path, Holidays, faults) for path in _yaml(folder / "holidays")}
-    calendars = [_page(path, WrittenCalendar, faults) for path in _yaml(folder / "calendars")]
-    ladders = [_page(path, Ladder, faults) for path in _yaml(folder / "ladders")]
-    rules = [_page(path, Rule, faults) for path in _yaml(folder)]
+    vocabulary = read_page(folder / "vocabulary.yaml", Vocabulary, faults)
+    holidays = {path.stem: read_page(path, Holidays, faults) for path in _yaml(folder / "holidays")}
+    calendars = [read_page(path, WrittenCalendar, faults) for path in _yaml(folder / "calendars")]
+    ladders = [read_page(path, Ladder, faults) for path in _yaml(folder / "ladders")]
+    rules = [read_page(path, Rule, faults) for path in _yaml(folder)]
     pages = Pages(
         rules=[page for page in rules if page],
         ladders=[page for page in ladders if page],
@@ -68,23 +78,17 @@ def read_documents(folder: Path) -> Documents:
     faults += _faults_between(pages)
     if not rules:
         faults.append(Fault(file=str(folder), expected="a rules folder holds at least one rule"))
-    if faults or vocabulary is None:
+    if faults:
         raise FaultsFound(faults)
-    return Documents(
-        rules=tuple(page.content for page in pages.rules),
-        ladders=tuple(page.content for page in pages.ladders),
-        calendars=tuple(page.content for page in pages.calendars),
-        holidays={name: page.content for name, page in pages.holidays.items()},
-        vocabulary=vocabulary.content,
-    )
+    return pages
 
 
 def _yaml(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.yaml") if path.name != "vocabulary.yaml")
 
 
-def _page(path: Path, kind: type[M], faults: list[Fault]) -> Page[M] | None:
-    """One file as a model; its faults are added to `faults`."""
+def read_page(path: Path, kind: type[M], faults: list[Fault]) -> Page[M] | None:
+    """One file as a model; its faults are added to `faults`, and None answered."""
     try:
         source = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -158,6 +162,17 @@ class Pages:
     holidays: dict[str, Page[Holidays]]
     vocabulary: Page[Vocabulary] | None
 
+    def documents(self) -> Documents:
+        """What the files say, without where it stands. Of pages in which there is no fault."""
+        assert self.vocabulary is not None, "a folder without one has a fault"
+        return Documents(
+            rules=tuple(page.content for page in self.rules),
+            ladders=tuple(page.content for page in self.ladders),
+            calendars=tuple(page.content for page in self.calendars),
+            holidays={name: page.content for name, page in self.holidays.items()},
+            vocabulary=self.vocabulary.content,
+        )
+
 
 def _faults_between(pages: Pages) -> Iterator[Fault]:
     """Everything that is wrong only when the files are seen together."""
@@ -184,6 +199,7 @@ def _twice(pages: Iterable[Page[M]], key_of: Callable[[M], object], what: str) -
 
 def _calendar_faults(page: Page[WrittenCalendar], pages: Pages) -> Iterator[Fault]:
     calendar = page.content
+    yield from _place_faults(page, pages)
     if calendar.always_open:
         return
     if calendar.holidays and calendar.holidays not in pages.holidays:
@@ -193,6 +209,26 @@ def _calendar_faults(page: Page[WrittenCalendar], pages: Pages) -> Iterator[Faul
         yield page.fault((), expected=expected)
     if not calendar.weekly:
         yield page.fault(("weekly",), expected="a calendar opens on at least one weekday")
+
+
+def _place_faults(page: Page[WrittenCalendar], pages: Pages) -> Iterator[Fault]:
+    """Of a calendar that stands in another's place for some organisations."""
+    calendar = page.content
+    if calendar.instead_of is None:
+        return
+    others = {other.content.id: other.content for other in pages.calendars if other is not page}
+    place = others.get(calendar.instead_of)
+    if place is None:
+        yield _unknown(page, ("instead_of",), calendar.instead_of, others)
+        return
+    if place.zone != calendar.zone:
+        expected = f"the zone of the calendar in whose place it stands, {place.zone}"
+        yield page.fault(("zone",), found=calendar.zone, expected=expected)
+    for index, code in enumerate(calendar.organisations):
+        for other in others.values():
+            if other.instead_of == calendar.instead_of and code in other.organisations:
+                expected = f"calendar {other.id} stands in that place for this organisation already"
+                yield page.fault(("organisations", index), found=code, expected=expected)
 
 
 def _rule_faults(page: Page[Rule], pages: Pages) -> Iterator[Fault]:
@@ -210,12 +246,12 @@ def _rule_faults(page: Page[Rule], pages: Pages) -> Iterator[Fault]:
 def _word_faults(page: Page[Rule], vocabulary: Vocabulary) -> Iterator[Fault]:
     """Words of a rule that no event can ever say."""
     rule = page.content
-    words = _words(vocabulary)
+    words = known_words(vocabulary)
     if rule.partner and rule.partner not in vocabulary.partners:
         yield _unknown(page, ("partner",), rule.partner, vocabulary.partners)
     for name, values in rule.case_attributes.items():
         yield from _attribute_faults(page, ("applies", name), name, values, words)
-    for part in ("start", "stop", "exempt", "void"):
+    for part in ("owed_to", "start", "stop", "exempt", "void"):
         for index, condition in enumerate(getattr(rule, part)):
             yield from _condition_faults(page, (part, index), condition, words)
     for index, condition in enumerate(rule.defer.when if rule.defer else ()):
@@ -236,16 +272,32 @@ def _vocabulary_faults(page: Page[Vocabulary]) -> Iterator[Fault]:
     for index, stage in enumerate(vocabulary.stages):
         if stage.kind not in vocabulary.kinds:
             yield _unknown(page, ("stages", index, "kind"), stage.kind, vocabulary.kinds)
+    yield from _correction_faults(page)
     marker = vocabulary.restricted_attribute
     if marker is not None and marker not in vocabulary.attributes:
         yield _unknown(page, ("restricted_attribute",), marker, vocabulary.attributes)
+
+
+def _correction_faults(page: Page[Vocabulary]) -> Iterator[Fault]:
+    vocabulary, correction = page.content, page.content.start_correction
+    if correction is None:
+        return
+    if correction.kind not in vocabulary.kinds:
+        yield _unknown(page, ("start_correction", "kind"), correction.kind, vocabulary.kinds)
+    carried = (*STANDING_ATTRIBUTES, *vocabulary.attributes)
+    if correction.corrects not in carried:
+        yield _unknown(page, ("start_correction", "corrects"), correction.corrects, carried)
+    for index, name in enumerate(correction.needs):
+        if name not in carried:
+            yield _unknown(page, ("start_correction", "needs", index), name, carried)
 
 
 Words = dict[str, Iterable[str] | None]
 """What may be said of each attribute; None: anything."""
 
 
-def _words(vocabulary: Vocabulary) -> Words:
+def known_words(vocabulary: Vocabulary) -> Words:
+    """Every attribute that an event may carry → the words that it may say there."""
     known: Words = dict.fromkeys((*STANDING_ATTRIBUTES, *vocabulary.attributes))
     known |= {
         "kind": vocabulary.kinds,

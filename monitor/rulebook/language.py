@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -21,8 +21,10 @@ from pydantic import (
     Field,
     PlainSerializer,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 
@@ -81,6 +83,18 @@ class Written(BaseModel):
     """A piece of a file: frozen, and nothing that is not known here is accepted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    GAINED: ClassVar[frozenset[str]] = frozenset()
+    """What the language gained since it was first accepted: not written where it is not used, so
+    that what was accepted before keeps its text and its digest."""
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        for name in self.GAINED:
+            if name in written and not getattr(self, name):
+                del written[name]
+        return written
 
 
 class AuthorityClass(StrEnum):
@@ -171,6 +185,8 @@ class Confirmation(Written):
 class Rule(Written):
     """One duty: which cases, what starts and stops its clock, how long, who is told."""
 
+    GAINED: ClassVar[frozenset[str]] = frozenset({"owed_to"})
+
     id: Name
     title: Sentence
     version: PositiveInt
@@ -185,6 +201,12 @@ class Rule(Written):
     """What is not yet on record, in words, where it is not "PARTNER told": `notice supervised`."""
     applies: dict[str, OneOrMore] = {}
     for_each: tuple[Literal["child", "organisation"], ...] = ()
+    owed_to: tuple[Condition, ...] = ()
+    """Which events name the organisations that this duty is owed to; not said: any that names one.
+
+    For duties to different organisations of one kind: the council where a child was found, and the
+    council where it lives.
+    """
     start: tuple[Condition, ...] = Field(min_length=1)
     each_start: bool = False
     stop: tuple[Condition, ...] = Field(min_length=1)
@@ -206,6 +228,13 @@ class Rule(Written):
     def _alerts_need_a_ladder(self) -> Self:
         if self.alerts is Alerts.ON and self.ladder is None:
             msg = "a rule whose alerts are on needs a ladder: name one, or set alerts to digest"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _owed_to_organisations(self) -> Self:
+        if self.owed_to and "organisation" not in self.for_each:
+            msg = "owed_to says which organisations: add organisation to for_each, or leave it out"
             raise ValueError(msg)
         return self
 
@@ -311,8 +340,24 @@ Span = Annotated[
 ]
 
 
+class Term(Written):
+    """Dates in which a place opens at all, the last one among them."""
+
+    from_: dt.date = Field(alias="from")
+    to: dt.date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.to < self.from_:
+            msg = f"a term that begins on {self.from_} cannot end on {self.to}"
+            raise ValueError(msg)
+        return self
+
+
 class WrittenCalendar(Written):
     """Opening hours of one kind of place: a week, bank holidays, and days that differ."""
+
+    GAINED: ClassVar[frozenset[str]] = frozenset({"terms", "instead_of", "organisations", "remark"})
 
     id: Name
     title: Sentence
@@ -326,6 +371,22 @@ class WrittenCalendar(Written):
     covers_from: dt.date | None = None
     covers_to: dt.date | None = None
     """The horizon where no holidays are named; otherwise the holidays' own."""
+    terms: tuple[Term, ...] = ()
+    """School terms: outside them it is closed, and before the first and past the last one nothing
+    is known."""
+    instead_of: Name | None = None
+    """A calendar that rules name, in whose place this one stands for some organisations."""
+    organisations: tuple[str, ...] = ()
+    """Codes of these organisations, as events name them."""
+    remark: str = ""
+    """A sentence that every mail about a limit of this calendar bears: what was not known."""
+
+    @model_validator(mode="after")
+    def _whose(self) -> Self:
+        if bool(self.organisations) is not bool(self.instead_of):
+            msg = "instead_of and organisations go together: in whose place it stands, and for whom"
+            raise ValueError(msg)
+        return self
 
 
 class Holidays(Written):
@@ -351,8 +412,22 @@ class Stage(Written):
     """The role that has the case from here on."""
 
 
+class StartCorrection(Written):
+    """How a start that was recorded wrongly is put right, and what must be said with it."""
+
+    kind: Name
+    """The kind of event that says when it really was."""
+    corrects: Name
+    """What such an event carries to say which kind of event it puts right."""
+    needs: tuple[Name, ...] = Field(min_length=1)
+    """What such an event must carry: why, on whose word, on what evidence. Without it, it counts
+    for nothing."""
+
+
 class Vocabulary(Written):
     """The words that events may use; a source's own words are mapped onto them by its feed."""
+
+    GAINED: ClassVar[frozenset[str]] = frozenset({"start_correction"})
 
     kinds: dict[Name, Sentence]
     partners: dict[Name, Sentence]
@@ -371,6 +446,8 @@ class Vocabulary(Written):
     """What events may carry beside the standing fields."""
     restricted_attribute: Name | None = None
     """An attribute that marks a case as restricted when it says `yes`."""
+    start_correction: StartCorrection | None = None
+    """The events that correct the start of every duty that counts its earliest one."""
 
     def holder(self, stage: str) -> str:
         """The role that has a case whose last completed stage is this; at first, the first's."""

@@ -411,6 +411,18 @@ def events_of(connection: Connection, case_ids: Collection[int]) -> dict[int, li
     return found
 
 
+def ids_since(connection: Connection, since: Instant, *, after: int, limit: int) -> list[int]:
+    """The next cases in which something happened at or after an instant, in ascending id."""
+    asked = (
+        select(event.c.case_id)
+        .where(event.c.case_id > after, event.c.undone == 0, event.c.occurred_to >= since)
+        .group_by(event.c.case_id)
+        .order_by(event.c.case_id)
+        .limit(limit)
+    )
+    return list(connection.execute(asked).scalars())
+
+
 def linked_case_ids(connection: Connection, case_ids: Collection[int]) -> frozenset[int]:
     """The cases given and all that link events, live or not, join to them, however far."""
     return frozenset(case_ids).union(*linked_groups(connection, case_ids))

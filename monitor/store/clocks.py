@@ -42,7 +42,6 @@ _UPDATED = (
     "inherits",
     "next_action_at",
     "waits_for",
-    "due_before",
     "revision",
 )
 
@@ -123,7 +122,6 @@ def _update(connection: Connection, kept: Iterable[KeptClock]) -> int:
             inherits_text(each.inherits),
             each.next_action_at,
             each.waits_for,
-            each.due_before,
             each.revision + 1,
             each.id,
             each.revision,

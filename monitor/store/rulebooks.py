@@ -1,23 +1,26 @@
 """The rulebook that is in force: accepted versions and the active one.
 
-What comes in: documents. What goes out: the active documents, with every version ever accepted; or
-why new ones are refused. It does not care where documents were written.
+What comes in: documents, and approvals of what they say. What goes out: the documents that govern,
+with every version ever accepted; or why new ones are refused. It does not care where documents were
+written, nor who may approve.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, or_, select, update
 
 from monitor.faults import Fault
 from monitor.model import Instant
+from monitor.rulebook.approval import Approval, Governed, Kind, content_digest, content_text, govern
 from monitor.rulebook.book import Documents, build_rulebook, measuring_digest
-from monitor.rulebook.language import Rule
+from monitor.rulebook.language import Ladder, Rule
 from monitor.store.cases import mark_dirty_after
 from monitor.store.nodes import change_what_governs
 from monitor.store.rows import insert_rows
-from monitor.store.tables import activation, case_, rule_version
+from monitor.store.tables import activation, approval, case_, rule_version
 
 CASES_AT_ONCE = 5_000
 """Marked by one transaction: few enough to hold up an intake for a moment only."""
@@ -37,29 +40,33 @@ def active_rulebook(connection: Connection) -> Active | None:
     return None if row is None else Active(Documents.from_json(row.documents), row.digest)
 
 
-def with_accepted_versions(connection: Connection, documents: Documents) -> Documents:
-    """Documents, with earlier accepted versions of their rules that are gone from the files.
+def governed(
+    connection: Connection, documents: Documents, *, planned: Iterable[Approval] = ()
+) -> Governed:
+    """What governs of documents, with what was accepted and approved before.
 
-    A clock that started under one of them is measured by it still.
+    `planned`: approvals to reckon with beside those that are kept. A clock that started under an
+    earlier version is measured by it still. Raises ValueError where a newer program kept what this
+    one cannot read.
     """
-    present = {(rule.id, rule.version) for rule in documents.rules}
-    ids = {rule.id for rule in documents.rules}
-    older = [
+    accepted = [
         Rule.model_validate_json(content)
-        for rule, version, content in connection.execute(
-            select(rule_version.c.rule, rule_version.c.version, rule_version.c.content)
-        )
-        if rule in ids and (rule, version) not in present
+        for (content,) in connection.execute(select(rule_version.c.content))
     ]
-    return documents.model_copy(update={"rules": (*documents.rules, *older)})
+    return govern(documents, accepted=accepted, approvals=[*approvals(connection), *planned])
 
 
 def refusals(connection: Connection, documents: Documents) -> list[Fault]:
     """Rules that were accepted and are gone, or measure differently under the same version."""
     accepted = {
-        (rule, version): digest
-        for rule, version, digest in connection.execute(
-            select(rule_version.c.rule, rule_version.c.version, rule_version.c.measuring_digest)
+        (rule, version): _digest_of(content, digest)
+        for rule, version, content, digest in connection.execute(
+            select(
+                rule_version.c.rule,
+                rule_version.c.version,
+                rule_version.c.content,
+                rule_version.c.measuring_digest,
+            )
         )
     }
     present = {rule.id for rule in documents.rules}
@@ -69,6 +76,14 @@ def refusals(connection: Connection, documents: Documents) -> list[Fault]:
         if before is not None and before != (digest := measuring_digest(rule)):
             faults.append(_changed_without_version(rule, before, digest))
     return faults
+
+
+def _digest_of(content: str, digest: str) -> str:
+    """What an accepted version measures, in today's language: it may have learnt to say more."""
+    try:
+        return measuring_digest(Rule.model_validate_json(content))
+    except ValueError:  # a newer program accepted it
+        return digest
 
 
 def _gone(rule: str) -> Fault:
@@ -90,6 +105,38 @@ def _changed_without_version(rule: Rule, before: str, digest: str) -> Fault:
         ),
         mend=f"set version to {rule.version + 1} and effective.from to the day it begins",
     )
+
+
+def approvals(connection: Connection) -> list[Approval]:
+    """Every approval, in the order in which they were given."""
+    asked = select(
+        approval.c.kind,
+        approval.c.name,
+        approval.c.version,
+        approval.c.digest,
+        approval.c.content,
+        approval.c.role,
+        approval.c.approved_at,
+        approval.c.number,
+    ).order_by(approval.c.id)
+    return [Approval(Kind(kind), *rest) for kind, *rest in connection.execute(asked)]
+
+
+def as_approval(
+    content: Rule | Ladder, *, role: str = "", now: Instant = 0, number: int = 0
+) -> Approval:
+    """A rule or ladder, approved as it stands; `number`: of the action."""
+    kind = Kind.RULE if isinstance(content, Rule) else Kind.LADDER
+    digest, text = content_digest(content), content_text(content)
+    return Approval(kind, content.id, content.version, digest, text, role, now, number)
+
+
+def approve(
+    connection: Connection, content: Rule | Ladder, *, role: str, now: Instant, number: int
+) -> None:
+    """Keep an approval."""
+    row = as_approval(content, role=role, now=now, number=number)._asdict()
+    connection.execute(insert(approval).values(name=row.pop("id"), **row))
 
 
 def was_active(connection: Connection, *, digest: str, written: str) -> bool:

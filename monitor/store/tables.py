@@ -361,7 +361,7 @@ clock = Table(
 `episode` and `steps_done`: which telling this is and how many of its steps were decided.
 `revision` changes with every write and guards decisions. `next_action_at` NULL: nothing can happen
 without a new fact. `waits_for`: the feed whose return is itself a reason to look.
-`due_before`: the due time before a calendar was corrected."""
+`due_before`: the due time before a start or a calendar was corrected."""
 
 message = Table(
     "message",
@@ -464,6 +464,25 @@ rule_version = Table(
     UniqueConstraint("rule", "version"),
 )
 """A version of a rule as it was accepted; what counts is this, not today's file."""
+
+approval = Table(
+    "approval",
+    metadata,
+    _id(),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    _words("role"),
+    _instant("approved_at"),
+    Column("number", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint("kind IN ('rule', 'ladder')", name="kind"),
+)
+"""What was approved, as it was then; of one rule and version, or of one ladder, the newest counts.
+
+`role`: '' for what was in force before approvals were kept. `number`: of the action by which it was
+approved; that one names the account."""
 
 activation = Table(
     "activation",

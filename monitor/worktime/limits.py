@@ -83,17 +83,23 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventTime(Limit):
-    """No length at all: the event that starts the clock says itself when it is due."""
+    """No length at all: the event that starts the clock says itself when it is due.
+
+    `at_most`: how long it may be at most, and how long it is where the event names no time.
+    """
 
     amount: int = field(default=0, init=False)
     unit: Unit = field(default=Unit.EVENT_TIME, init=False)
+    at_most: Limit | None = None
 
     def __neg__(self) -> Limit:
         msg = "a time on the event has no length to reach back over"
         raise ValueError(msg)
 
     def __str__(self) -> str:
-        return self.unit.value
+        if self.at_most is None:
+            return self.unit.value
+        return f"{self.unit.value}{_WITHIN}{self.at_most}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +130,9 @@ _NOUNS: Final[dict[str, tuple[Duration, str]]] = {
 
 _FORMS: Final = (
     "20s, 45 min, 4h, 4 working hours, 1 working day, 90 calendar days, next opening,"
-    " time on the event"
+    " time on the event, time on the event within 24h"
 )
+_WITHIN: Final = " within "
 _WRITTEN: Final = re.compile(
     r"""(?P<number>[0-9]{1,6})\s*
     (?: (?P<days>working|calendar)\s+days?
@@ -142,6 +149,8 @@ def parse_limit(text: str) -> Limit:
         return EventTime()
     if text == Unit.NEXT_OPENING:
         return NextOpening()
+    if text.startswith(f"{Unit.EVENT_TIME.value}{_WITHIN}"):
+        return EventTime(at_most=_parse_length(text.partition(_WITHIN)[2]))
     found = _WRITTEN.fullmatch(text.strip())
     if found is None or not int(found["number"]):
         msg = f"{text!r} is not a limit: expected a whole number from 1 to 999999, as in {_FORMS}"
@@ -152,6 +161,14 @@ def parse_limit(text: str) -> Limit:
         return Limit(amount=number, unit=days)
     one = next(one for noun, (one, _) in _NOUNS.items() if found[noun])
     return Limit(amount=number * one, unit=Unit.WORKING_TIME if found["working"] else Unit.ELAPSED)
+
+
+def _parse_length(text: str) -> Limit:
+    limit = parse_limit(text)
+    if limit.unit in (Unit.EVENT_TIME, Unit.NEXT_OPENING):
+        msg = f"a time on the event is within a length, such as 24h, and not {text!r}"
+        raise ValueError(msg)
+    return limit
 
 
 def due(

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text, update
 
+from monitor.approving import Account, approve, plan_approval
 from monitor.assess.assess import assess_cases as assess
 from monitor.cycle.intake import (
     ELSEWHERE,
@@ -31,24 +32,27 @@ from monitor.cycle.nodes import look_around, not_deciding
 from monitor.cycle.parts import Monitor
 from monitor.cycle.sweep import sweep
 from monitor.cycle.upkeep import keep_up
+from monitor.governing import activate_files
 from monitor.ingest.files import FileChanged
 from monitor.ingest.files import file_digest as digest
 from monitor.installation import install
 from monitor.model import HOUR, SECOND, Instant
+from monitor.rulebook.approval import State
 from monitor.settings import Settings, read_settings
 from monitor.store import cases, clocks, intakes, nodes, rulebooks
 from monitor.store.engine import Connection, database_now, open_engine, reading, writing
 from monitor.store.schema import migrate
 from monitor.store.tables import intake
 from monitor.store.tables import node as node_table
-from monitor.wiring import activate_files, held_back, ready
+from monitor.wiring import held_back, ready
 from monitor.worktime.instants import from_datetime
+from tests.approved import approve_all, approve_installed
 from tests.postgres import PostgresServer
 from tests.process.installed import COLUMNS, KEPT_RULES, hours_ago, notice
 from tests.store.world import until_it_waits
 
 NOW: Instant = from_datetime(hours_ago(0))
-LADDER = "rules/ladders/no-notice.yaml"
+CALENDAR = "rules/calendars/clock-hours.yaml"
 
 
 @dataclass
@@ -96,13 +100,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for rule in (folder / "rules").glob("*.yaml"):
         if rule.name not in {*KEPT_RULES, "vocabulary.yaml"}:
             rule.unlink()
+    approve_installed(folder)
     return folder
 
 
-def _furnish(url: str) -> None:
+def _furnish(url: str, made: Path) -> None:
     engine = open_engine(url)
     migrate(engine)
     engine.dispose()
+    approve_all(made / "rules", url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -122,7 +128,7 @@ def on_postgres(request: pytest.FixtureRequest, made: Path, tmp_path: Path) -> I
 
 def _on_postgres(request: pytest.FixtureRequest, made: Path, tmp_path: Path) -> Iterator[Force]:
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    with server.database(server.template("nodes", _furnish)) as url:
+    with server.database(server.template("nodes", lambda url: _furnish(url, made))) as url:
         yield from _opened(Force(made, tmp_path, url, []))
 
 
@@ -406,8 +412,8 @@ def test_two_retries_of_one_row_store_it_once(force: Force) -> None:
 
 
 def change_rules(place: Path, version: int = 2) -> None:
-    """Another ladder: the rulebook is another."""
-    file = place / LADDER
+    """Another calendar, which needs nobody's approval: the rulebook is another."""
+    file = place / CALENDAR
     text_ = file.read_text("utf-8")
     old = next(line for line in text_.splitlines() if line.startswith("version:"))
     file.write_text(text_.replace(old, f"version: {version}"), "utf-8")
@@ -509,13 +515,13 @@ def test_rules_that_were_in_force_before_come_back_only_on_purpose(force: Force)
 
 
 def test_a_node_that_is_alone_goes_back_by_itself(force: Force) -> None:
-    """Whoever edits a ladder and takes it back, or tries alerts on and off, has one server."""
+    """Whoever edits a calendar and takes it back, or tries alerts on and off, has one server."""
     place = force.place("one")
     before = told(force.node(place, "one")).rulebook.digest
-    written = (place / LADDER).read_text("utf-8")
+    written = (place / CALENDAR).read_text("utf-8")
     change_rules(place)
     assert active(force.node(place, "one")) != before
-    (place / LADDER).write_text(written, "utf-8")
+    (place / CALENDAR).write_text(written, "utf-8")
     again = force.node(place, "one")
     assert (active(again), again.behind) == (before, "")
 
@@ -541,10 +547,32 @@ def test_older_files_are_older_though_later_versions_are_known(force: Force) -> 
     words = rule.read_text("utf-8").replace("version: 1\n", "version: 2\n", 1)
     rule.write_text(words.replace("from: 2026-01-01", f"from: {hours_ago(1):%Y-%m-%d}"), "utf-8")
     change_rules(newer)
+    approve_all(newer / "rules", force.url)
     second = told(force.node(newer, "two"))
     again = force.node(old, "one")
     assert active(again) == second.rulebook.digest
     assert again.behind
+
+
+def test_an_edit_that_nobody_approved_parts_no_nodes(force: Force) -> None:
+    """Both run what was approved, so both decide; approved on one, it is in force for both."""
+    one = told(force.node(force.place("one"), "one"))
+    place = force.place("two")
+    ladder = place / "rules/ladders/no-notice.yaml"
+    text_ = ladder.read_text("utf-8").replace("at: 4h before due", "at: 3h before due")
+    ladder.write_text(text_, "utf-8")
+    two = told(force.node(place, "two"))
+    assert (two.rulebook.digest, two.behind) == (one.rulebook.digest, "")
+    assert [each.id for each in two.standings if each.state is State.EDITED] == ["no-notice"]
+
+    settings = force.settings(place, "two")
+    plan = plan_approval(settings, ["ladder/no-notice"])
+    nobody = Account(uid=-1, name="test")
+    done = approve(settings, plan, role="head of safeguarding", account=nobody, now=NOW)
+    assert done == (one.rulebook.digest, active(two))
+    assert look_around(one, system_now=lambda: _database_time(one)).not_deciding
+    again = force.node(one.settings.root, "one", only_first=True)
+    assert (again.rulebook.digest, again.behind) == (done.after, "")
 
 
 def test_a_command_beside_the_daemon_puts_no_rules_in_force(force: Force) -> None:
@@ -618,6 +646,22 @@ def test_two_nodes_fold_what_is_dirty_side_by_side(force: Force) -> None:
         lambda: assess_dirty(one, now=NOW, at_once=5), lambda: assess_dirty(two, now=NOW, at_once=5)
     )
     assert sum(folded) == 60, "none twice, none not at all"
+
+
+def test_two_nodes_tell_of_a_silence_once(on_postgres: Force) -> None:
+    """Both see at the same moment that a feed has fallen silent; each reader gets one mail."""
+    one, two = on_postgres.two()
+    drop(one, "notices-1.csv", *some(0, 3))
+    take_in_waiting(one, now=NOW)
+    later = NOW + 26 * HOUR
+    first = both(lambda: keep_up(one, now=later), lambda: keep_up(two, now=later))
+    assert sorted(kept.silences for kept in first)[0] == 0, "one of them has told everybody"
+    told = counted(one, "count(*) FROM silence_told")
+    assert told > 0
+    assert counted(one, "count(*) FROM feed_gap WHERE feed = 'occurrence'") == 1
+    again = both(lambda: keep_up(one, now=later), lambda: keep_up(two, now=later))
+    assert [kept.silences for kept in again] == [0, 0]
+    assert counted(one, "count(*) FROM silence_told") == told
 
 
 # -- an older program, a wrong time -----------------------------------------------------------

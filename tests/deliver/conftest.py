@@ -17,6 +17,7 @@ from monitor.settings import read_settings
 from monitor.store.engine import Engine, open_engine
 from monitor.store.schema import migrate
 from monitor.wiring import ready
+from tests.approved import approve_installed
 from tests.deliver.office import Office
 from tests.store import conftest as store
 
@@ -42,6 +43,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Monitor:
     empty = open_engine(f"sqlite:///{folder}/var/monitor.db")
     migrate(empty)
     empty.dispose()
+    approve_installed(folder)
     monitor = ready(settings, now=0, actor="test", activate=True)
     monitor.engine.dispose()
     return monitor

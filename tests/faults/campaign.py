@@ -83,7 +83,7 @@ class Outcome:
 
 def lived_in(place: Place, database: str, plan: Plan, name: str) -> tuple[Lived, State, list[str]]:
     """One run and the state that it left; (run, state, steps of the process that acted)."""
-    with made.database(database, place.server) as url:
+    with made.database(database, place.server, place.made) as url:
         lived = Run(place.made, place.folder / name, url, plan).live()
         return lived, state_of(lived), _steps_of_who_acted(lived)
 

@@ -25,6 +25,7 @@ from sqlalchemy import text
 
 from monitor.model import SECOND
 from monitor.store.engine import open_engine, reading
+from tests.approved import approve_installed
 from tests.postgres import PostgresServer, _ordinary_user, binaries, postgres_folder, running_server
 from tests.process.installed import CHECKOUT, Installation, Running, eventually
 
@@ -133,6 +134,7 @@ class Machine:
         """Work on another database than the one that `monitor init` made."""
         self.made.decide(url=f'"{url}"')
         self.made.type("migrate")
+        approve_installed(self.made.folder)
 
     def put_time(self, seconds: float) -> dict[str, str]:
         """Set the time of daemons that were started with what this answers."""

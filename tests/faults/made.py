@@ -14,6 +14,7 @@ from typing import Final
 from monitor.installation import install
 from monitor.store.engine import open_engine
 from monitor.store.schema import migrate
+from tests.approved import approve_all, approve_installed
 from tests.faults.force import RULES
 from tests.postgres import PostgresServer
 
@@ -27,20 +28,25 @@ def make(folder: Path) -> Path:
     for rule in (home / "rules").glob("*.yaml"):
         if rule.name not in {*RULES, "vocabulary.yaml"}:
             rule.unlink()
+    approve_installed(home)
     return home
 
 
 @contextmanager
-def database(name: str, server: PostgresServer | None) -> Iterator[str]:
-    """The address of a database of one's own; empty where it comes with the installation."""
+def database(name: str, server: PostgresServer | None, home: Path) -> Iterator[str]:
+    """The address of a database of one's own; empty where it comes with the installation.
+
+    The rules of the installation at `home` are approved in it.
+    """
     if name == "sqlite" or server is None:
         yield ""
         return
-    with server.database(server.template("faults", _furnish)) as url:
+    with server.database(server.template("faults", lambda url: _furnish(url, home))) as url:
         yield url
 
 
-def _furnish(url: str) -> None:
+def _furnish(url: str, home: Path) -> None:
     engine = open_engine(url)
     migrate(engine)
     engine.dispose()
+    approve_all(home / "rules", url)

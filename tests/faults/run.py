@@ -23,6 +23,7 @@ from sqlalchemy import func, select
 from monitor.model import MINUTE, SECOND, Duration, Instant
 from monitor.store.engine import Engine, open_engine, reading
 from monitor.store.tables import activation, alert, case_, clock, intake, message
+from tests.approved import approve_all
 from tests.faults.force import BATCH_ROWS, Stage
 from tests.faults.nursery import Nursery, Process
 from tests.faults.plan import MOST_OF_MOVING, PATIENCE_SECONDS, Ended, Lived, Plan
@@ -180,6 +181,8 @@ class Run:
             part = file.with_suffix(".part")
             part.write_text(text, "utf-8")
             part.rename(file)
+        if stage.rules:
+            approve_all(self._home / "rules", self._url)
         for node in self._nodes:
             if node.is_up and node.process is not None:
                 node.process.send_signal(signal.SIGHUP)

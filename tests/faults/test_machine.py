@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from monitor.model import SECOND
+from tests.approved import approve_installed
 from tests.faults.machine import (
     BUSY,
     MOUNTS,
@@ -56,6 +57,7 @@ def made_here(tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[s
     for rule in (folder / "rules").glob("*.yaml"):
         if rule.name not in {*KEPT_RULES, "vocabulary.yaml"}:
             rule.unlink()
+    approve_installed(folder)
     return folder
 
 

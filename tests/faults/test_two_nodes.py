@@ -28,10 +28,10 @@ def place(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresSer
 def lived(place: Place, plan: Plan, name: str) -> tuple[Lived, list[str]]:
     """A run of two nodes that meet, and in what it differs from one node left in peace."""
     alone = replace(plan, nodes=1, meet="", plant="")
-    with made.database("postgresql", place.server) as url:
+    with made.database("postgresql", place.server, place.made) as url:
         expected = state_of(Run(place.made, place.folder / f"alone-{name}", url, alone).live())
     assert not expected.wrong
-    with made.database("postgresql", place.server) as url:
+    with made.database("postgresql", place.server, place.made) as url:
         both = Run(place.made, place.folder / name, url, plan).live()
         state = state_of(both)
         _one_alert_a_key_and_one_mail_an_alert(both)

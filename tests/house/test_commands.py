@@ -20,6 +20,12 @@ CONTRACT = {
     "check": (),
     "migrate": ("--plan",),
     "rules activate": (),
+    "rules approve": ("ids", "--all", "--by", "--yes"),
+    "rules diff": ("ids", "--against"),
+    "rules list": ("--json",),
+    "rules schema": ("kind",),
+    "rules show": ("rule", "--json"),
+    "rules test": ("ids", "--rules"),
     "run": (),
     "once": ("--now",),
     "ingest": ("path", "--feed"),
@@ -54,9 +60,9 @@ CONTRACT = {
     "restore": ("file",),
     "demo": ("--folder", "--seconds"),
 }
-"""Command → its own arguments and options; every one but init and demo takes --config as well."""
+"""Command → its own arguments and options; all but those below take --config as well."""
 
-WITHOUT_SETTINGS = {"init", "demo"}
+WITHOUT_SETTINGS = {"init", "demo", "rules schema"}
 
 
 def commands(group: click.Group = main, before: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -23,6 +23,7 @@ from monitor.cli import main
 from monitor.ingest.feeds import Feed
 from monitor.settings import read_settings
 from monitor.wiring import ready
+from tests.approved import approve_installed
 from tests.process.installed import (
     CHECKOUT,
     COLUMNS,
@@ -170,6 +171,7 @@ def outcome(
     for rule in (folder / "rules").glob("*.yaml"):
         if rule.name not in {*KEPT_RULES, "vocabulary.yaml"}:
             rule.unlink()
+    approve_installed(folder)
     sink = Sink()
     with sink.listening() as port:
         made.mail_to(port)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.approved import approve_installed
 from tests.process.installed import CHECKOUT, KEPT_RULES, Installation, Sink
 
 
@@ -25,6 +26,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, s
     for rule in (folder / "rules").glob("*.yaml"):
         if rule.name not in {*KEPT_RULES, "vocabulary.yaml"}:
             rule.unlink()
+    approve_installed(folder)
     return folder
 
 

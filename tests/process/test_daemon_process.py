@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.approved import approve_installed
 from tests.process.installed import Installation, Running, Sink, eventually, hours_ago, notice
 
 pytestmark = pytest.mark.slow
@@ -220,6 +221,7 @@ def test_sighup_takes_changed_rules_into_force(installation: Installation, sink:
     change(installation, RULE, "version: 1\n", "version: 2\n")
     change(installation, RULE, "from: 2026-01-01", "from: 2026-02-01")
     change(installation, RULE, "threshold: 4h", "threshold: 3h")
+    approve_installed(installation.folder)
     daemon.send(signal.SIGHUP)
     daemon.wait_for("reloaded")
     versions = "SELECT version FROM rule_version WHERE rule = 'notice-triaged-high'"
@@ -228,6 +230,26 @@ def test_sighup_takes_changed_rules_into_force(installation: Installation, sink:
 
     installation.drop(notice(CASE, submitted=hours_ago(3.5)))
     assert "Overdue" in eventually(lambda: sink.mails(CASE))[0]["Subject"]
+    assert daemon.end() == 0
+
+
+def test_rules_on_trial_tell_nobody_until_they_are_approved(
+    installation: Installation, sink: Sink
+) -> None:
+    """The daemon that runs takes the approval up by itself, and tells what was already late."""
+    database = sqlite3.connect(installation.folder / "var/monitor.db")
+    database.execute("DELETE FROM approval")
+    database.commit()
+    database.close()
+    daemon = started(installation)
+    assert "notice-triaged-high" in daemon.wait_for("rules_wait_for_approval")["on_trial"]
+    installation.drop(notice(CASE, submitted=hours_ago(5)))
+    eventually(lambda: "overdue" in installation.type("clocks"))
+    assert not sink.taken
+    role = ("--by", "head of safeguarding", "--yes")
+    installation.type("rules", "approve", "notice-triaged-high", *role)
+    assert "Overdue" in eventually(lambda: sink.mails(CASE))[0]["Subject"]
+    daemon.wait_for("reloaded")
     assert daemon.end() == 0
 
 

@@ -99,7 +99,12 @@ def test_a_decision_holds_only_for_the_revision_it_was_made_on(engine: Engine) -
     _insert(engine, (_clock(), T0))
     (read,) = _all(engine)
     decided = replace(
-        read, steps_done=1, next_action_at=T0 + 1, waits_for="desk", due_before=T0, inherits=(1,)
+        read,
+        clock=read.clock._replace(due_before=T0),
+        steps_done=1,
+        next_action_at=T0 + 1,
+        waits_for="desk",
+        inherits=(1,),
     )
     with writing(engine) as connection:
         assert clocks.update_clock(connection, decided)

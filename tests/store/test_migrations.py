@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 
 from monitor.model import HOUR, MINUTE
+from monitor.rulebook.approval import content_digest
 from monitor.store import cases, intakes, nodes, outbox, rulebooks, schema
 from monitor.store.engine import open_engine, reading, writing
 from monitor.store.schema import is_current, migrate, waiting_migrations
 from monitor.worktime.instants import to_datetime
 from tests.postgres import PostgresServer
-from tests.store.world import T0, documents, kept, rulebook, take_in, told
+from tests.store.world import T0, documents, kept, rule, rulebook, take_in, told
 
 VERSIONS = sorted(schema.MIGRATIONS.glob("versions/[0-9]*.py"))
 
@@ -358,6 +359,58 @@ def test_today_s_program_works_on_what_was_migrated(
     stopped = {key.rule: each for key, each in kept(empty, "PPN-1").items()}["tell-council"]
     assert (stopped.id, stopped.clock.stopped_at) == (1, T0 + HOUR)
     assert len(kept(empty, "PPN-9")) == 3
+
+
+def test_what_was_in_force_counts_as_approved(
+    empty: Engine, as_of: Callable[[Engine, int], None]
+) -> None:
+    """A force that runs does not fall silent: every version accepted, and the active ladders."""
+    as_of(empty, 1)
+    _furnish(empty)
+    as_of(empty, 2)
+    older = rule("tell-health", version=7, title="Nobody's file any more")
+    with writing(empty) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO rule_version (rule, version, measuring_digest, content, accepted_at)"
+                " SELECT 'tell-health', 7, 'd', :content, accepted_at FROM rule_version"
+            ),
+            {"content": older.model_dump_json(by_alias=True)},
+        )
+    migrate(empty)
+    with reading(empty) as connection:
+        kept_ones = rulebooks.approvals(connection)
+        found = rulebooks.governed(connection, documents())
+    assert {(each.kind, each.id, each.version) for each in kept_ones} == {
+        *(("rule", each.id, each.version) for each in (*documents().rules, older)),
+        *(("ladder", each.id, each.version) for each in documents().ladders),
+    }
+    assert {(each.role, each.approved_at, each.number) for each in kept_ones} == {("", T0, 0)}
+    assert found.waiting == ()
+    assert found.documents.trial == ()
+    digests = {each.id: each.digest for each in kept_ones if each.version == 1}
+    assert digests["tell-council"] == content_digest(documents().rules[0])
+
+
+def test_the_wording_in_force_is_what_counts_as_approved(
+    empty: Engine, as_of: Callable[[Engine, int], None]
+) -> None:
+    """A title changed since its version was accepted: the active rulebook has today's."""
+    as_of(empty, 1)
+    _furnish(empty)
+    reworded = documents(rule(title="Another title")).as_json()
+    with writing(empty) as connection:
+        connection.execute(text("UPDATE activation SET documents = :it"), {"it": reworded})
+    migrate(empty)
+    with reading(empty) as connection:
+        found = rulebooks.governed(connection, documents(rule(title="Another title")))
+    assert found.waiting == ()
+
+
+def test_a_database_in_which_nothing_was_in_force_approves_nothing(empty: Engine) -> None:
+    migrate(empty)
+    with reading(empty) as connection:
+        assert rulebooks.approvals(connection) == []
 
 
 # -- an older program goes on -----------------------------------------------------------------

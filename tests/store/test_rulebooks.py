@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from monitor.rulebook.book import Documents, build_rulebook
 from monitor.store import rulebooks
 from monitor.store.engine import reading, writing
+from monitor.store.tables import rule_version
 from tests.store.world import T0, documents, rule
 
 
@@ -59,12 +60,12 @@ def test_an_accepted_version_outlives_its_file(engine: Engine) -> None:
     later = {"from": dt.date(2027, 3, 1)}
     second = documents(rule(version=2, threshold="5h", effective=later))
     with reading(engine) as connection:
-        whole = rulebooks.with_accepted_versions(connection, second)
+        whole = rulebooks.governed(connection, second).documents
     book = build_rulebook(whole)
     assert [str(duty.rule.threshold) for duty in book.duties["tell-council"]] == ["4h", "5h"]
     _activate(engine, whole)
     with reading(engine) as connection:
-        again = rulebooks.with_accepted_versions(connection, second)
+        again = rulebooks.governed(connection, second).documents
     assert again.as_json() == whole.as_json()
 
 
@@ -74,5 +75,37 @@ def test_what_was_accepted_first_stays_as_it_was(engine: Engine) -> None:
     _activate(engine, documents(rule(title="Another title")))
     only = documents(rule(version=2))
     with reading(engine) as connection:
-        whole = rulebooks.with_accepted_versions(connection, only)
+        whole = rulebooks.governed(connection, only).documents
     assert [each.title for each in whole.rules if each.version == 1] == ["The duty tell-council"]
+
+
+def test_an_accepted_version_is_measured_by_today_s_language(engine: Engine) -> None:
+    """The language may learn to say more: what was accepted before is not another rule for that."""
+    _activate(engine, documents(rule()))
+    with writing(engine) as connection:
+        connection.execute(rule_version.update().values(measuring_digest="of an older program"))
+    assert _refusals(engine, documents(rule())) == []
+
+
+def test_approvals_come_back_in_their_order(engine: Engine) -> None:
+    first, second = rule(), rule(title="Another title")
+    with writing(engine) as connection:
+        for number, each in enumerate((first, second), start=1):
+            rulebooks.approve(connection, each, role="head of safeguarding", now=T0, number=number)
+    with reading(engine) as connection:
+        kept = rulebooks.approvals(connection)
+        found = rulebooks.governed(connection, documents(first)).documents.rules
+    assert kept == [
+        rulebooks.as_approval(each, role="head of safeguarding", now=T0, number=number)
+        for number, each in enumerate((first, second), start=1)
+    ]
+    assert [each.title for each in found] == ["Another title"]
+
+
+def test_what_is_planned_is_reckoned_with_and_not_kept(engine: Engine) -> None:
+    planned = [rulebooks.as_approval(rule())]
+    with reading(engine) as connection:
+        assert rulebooks.governed(connection, documents(rule())).documents.trial
+        found = rulebooks.governed(connection, documents(rule()), planned=planned)
+        assert not found.documents.trial
+        assert rulebooks.approvals(connection) == []

@@ -22,6 +22,7 @@ from monitor.store import intakes, rulebooks
 from monitor.store.engine import open_engine, writing
 from monitor.store.schema import migrate
 from monitor.wiring import ready
+from tests.approved import approve_installed
 from tests.postgres import PostgresServer
 from tests.stories.harness import Story, opened
 
@@ -103,6 +104,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Furnished:
     occurrence = folder / "force/config/feeds/occurrence.toml"
     _change(occurrence, columns)
     occurrence.write_text(occurrence.read_text("utf-8") + _ALSO_MAPPED, "utf-8")
+    approve_installed(folder / "force")
     settings = read_settings(folder / "force/config/monitor.toml")
     monitor = ready(settings, now=0, actor="story", activate=True)
     monitor.engine.dispose()

@@ -35,7 +35,8 @@ from sqlalchemy import event
 
 from monitor.cycle import confirming, one_pass, people
 from monitor.cycle.delivery import next_delivery_at
-from monitor.cycle.explaining import CaseExplanation, explain_case
+from monitor.cycle.explained import CaseExplanation
+from monitor.cycle.explaining import explain_case
 from monitor.cycle.intake import undo_intake
 from monitor.cycle.lists import clock_rows
 from monitor.cycle.silences import next_silence_at
@@ -728,10 +729,13 @@ class Story:
             )
         )
 
-    def explained(self, reference: str = "", rule: str | None = None) -> CaseExplanation:
-        """Why a case says what it says."""
+    def explained(
+        self, reference: str = "", rule: str | None = None, *, as_of: str = ""
+    ) -> CaseExplanation:
+        """Why a case says what it says, or said at an earlier time as known then."""
         named = reference or self.reference
-        found = explain_case(self.monitor, named, rule=rule, now=self.now, actor="story")
+        at = _instant(as_of, before=self.now) if as_of else None
+        found = explain_case(self.monitor, named, rule=rule, now=self.now, actor="story", as_of=at)
         assert found is not None
         return found
 

@@ -1,4 +1,4 @@
-"""What the terminal shows: status, clocks and explanations, as lines and as plain values.
+"""What the terminal shows: status and clocks, as lines and as plain values.
 
 What comes in: what was found. What goes out: text for people, JSON and CSV for machines. Times for
 people are local and say their zone; times for machines are ISO 8601 UTC.
@@ -10,25 +10,18 @@ import csv
 import json
 import shutil
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from monitor.words import lasting, limit, moment
+from monitor.words import lasting, moment
 from monitor.worktime.instants import isoformat
 from monitor.worktime.zones import local
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from monitor.cycle.explaining import (
-        CaseExplanation,
-        ClockExplanation,
-        CountedWindow,
-        DoneLine,
-        ToldLine,
-    )
     from monitor.cycle.lists import ClockRow
     from monitor.cycle.status import (
         CaseloadStatus,
@@ -210,6 +203,8 @@ def _service_lines(service: ServiceStatus, *, at: Instant) -> Iterator[str]:
     limits = {"off": "nobody is told", "digest": "weekly digests only", "on": "as each rule says"}
     told = limits.get(service.alerts_limit, service.alerts_limit)
     yield f"  rules    {service.rulebook}; who is told: {told}"
+    if trial := service.rules_on_trial:
+        yield f"  trial    {len(trial)} rules are not approved and tell nobody: monitor rules list"
     yield from (_feed_line(feed, at=at) for feed in service.feeds)
     gone = {node.name for node in service.nodes if node.is_gone}
     yield from (
@@ -269,94 +264,6 @@ def _in_words(counts: Mapping[str, int]) -> str:
 
 def _ago(instant: Instant, *, at: Instant) -> str:
     return f"{lasting(max(0, at - instant))} ago"
-
-
-# -- explanations -----------------------------------------------------------------------------
-
-Title = Callable[[str], str]
-"""Role → how people call it."""
-
-
-def explanation_values(found: CaseExplanation) -> dict[str, Any]:
-    """An explanation as plain values; instants as ISO 8601 UTC."""
-    values: dict[str, Any] = _dated(_plain(found))
-    return values
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses and named tuples, however deep, as dictionaries."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(item) for name, item in value._asdict().items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def explanation_lines(found: CaseExplanation, *, zone: ZoneInfo, title: Title) -> Iterator[str]:
-    """A case's clocks in words: what runs since when and why, what counted and what did not."""
-    yield f"{found.reference}, as it was at {moment(found.at, zone=zone)}"
-    if len(found.references) > 1:
-        yield from _wrapped(f"One case under the references {', '.join(found.references)}.")
-    if not found.clocks:
-        yield "No clock runs or ran on it then."
-    for clock in found.clocks:
-        yield ""
-        yield from _clock_lines(clock, zone=zone, title=title)
-
-
-def _clock_lines(clock: ClockExplanation, *, zone: ZoneInfo, title: Title) -> Iterator[str]:
-    verdict = clock.verdict.upper().replace("_", " ")
-    yield from _wrapped(f"{verdict}: {clock.title}{_about(clock)}")
-    yield from _wrapped(f"rule {clock.rule}, version {clock.version}. {clock.authority}.", indent=2)
-    yield f"  started {moment(clock.started_at, zone=zone)}, limit {limit(clock.threshold)}"
-    if clock.due_at is not None:
-        yield f"  due     {moment(clock.due_at, zone=zone)}"
-    for line in clock.because:
-        yield from _wrapped(line, indent=2)
-    yield from _window_lines(clock.windows, zone=zone)
-    for event in clock.events:
-        mark = "+" if event.counts else "-"
-        said = f"{event.kind} {moment(event.at, zone=zone)} ({event.feed}): {event.why}"
-        yield from _wrapped(f"{mark} {said}", indent=2)
-    for told in clock.told:
-        yield from _wrapped(_told(told, zone=zone, title=title), indent=2)
-    for done in clock.done:
-        yield from _wrapped(_done(done, zone=zone), indent=2)
-
-
-def _about(clock: ClockExplanation) -> str:
-    """Whom the clock is about, where its rule counts by child or organisation."""
-    child = f"child {clock.child[:CHILD_SHOWN]}" if clock.child else ""
-    about = ", ".join(part for part in (clock.organisation, child) if part)
-    return f" ({about})" if about else ""
-
-
-def _window_lines(windows: Sequence[CountedWindow], *, zone: ZoneInfo) -> Iterator[str]:
-    """Which time counted. One window that counts whole says nothing new."""
-    if len(windows) == 1 and windows[0].counted:
-        return
-    for window in windows:
-        counted = "counted" if window.counted else "not counted"
-        span = f"{moment(window.from_at, zone=zone)} to {moment(window.to_at, zone=zone)}"
-        why = f" ({window.why})" if window.why else ""
-        yield from _wrapped(f"{counted}: {span}{why}", indent=4)
-
-
-def _told(told: ToldLine, *, zone: ZoneInfo, title: Title) -> str:
-    """Who was told what, why and when; a reason that begins as the kind says it once."""
-    kind = told.kind.replace("_", " ")
-    reason = told.reason.removeprefix(kind).removeprefix(";").strip()
-    when = "not sent" if told.sent_at is None else f"sent {moment(told.sent_at, zone=zone)}"
-    return f"> told {title(told.role)}: {kind}{', ' + reason if reason else ''}; {when}"
-
-
-def _done(done: DoneLine, *, zone: ZoneInfo) -> str:
-    """What somebody did about its telling, for which role and why."""
-    by = f", for the {done.by}" if done.by else ""
-    until = "" if done.until_at is None else f" until {moment(done.until_at, zone=zone)}"
-    ended = "" if done.ended_at is None else f"; taken back {moment(done.ended_at, zone=zone)}"
-    at = moment(done.from_at, zone=zone)
-    return f"= {done.kind} {at}{until}{by}: {done.reason} (number {done.number}){ended}"
 
 
 def _wrapped(text: str, *, indent: int = 0) -> list[str]:

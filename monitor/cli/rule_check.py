@@ -1,0 +1,74 @@
+"""The command that says what a person would miss in the rules and what they rest on.
+
+What comes in: arguments. What goes out: findings, grouped by what they are about, each with the way
+to mend it. It needs no database.
+"""
+
+# ruff: noqa: PLC0415
+# Imports stand inside the commands, so that help is there at once.
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.doors import (
+    NEEDS_A_PERSON,
+    counted,
+    faults_said,
+    read_settings_of,
+    system_now,
+    with_config,
+)
+
+if TYPE_CHECKING:
+    from monitor.rulebook.findings import Finding
+
+
+@click.command("check")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option(
+    "--rules",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A folder of rules, in place of the one that the settings name.",
+)
+@with_config
+def rules_check(as_json: bool, folder: Path | None, config: Path) -> None:
+    """Look for what a person would miss: cases, hours and people that no rule reaches.
+
+    Exit status 1 where there is something to look at.
+    """
+    from monitor.checking import rule_findings
+
+    with faults_said():
+        found = rule_findings(read_settings_of(config), now=system_now(), folder=folder)
+    if as_json:
+        click.echo(json.dumps([each._asdict() for each in found], indent=2))
+    else:
+        _say(found)
+    if found:
+        sys.exit(NEEDS_A_PERSON)
+
+
+def _say(found: list[Finding]) -> None:
+    for about, group in groupby(found, key=lambda each: each.about):
+        click.echo(about)
+        for each in group:
+            click.echo(f"  {'REFUSED: ' if each.refused else ''}{each.what}")
+            click.echo(f"    {each.mend}")
+    refused = sum(each.refused for each in found)
+    if not found:
+        click.echo(
+            "Nothing to look at: every category has a rule, every role and partner is there."
+        )
+        return
+    click.echo(
+        f"{counted(len(found), 'thing')} to look at"
+        + (f", {refused} of them refused while alerts are on" if refused else "")
+    )

@@ -1,0 +1,92 @@
+"""The command that lives through the scenarios beside the rules.
+
+What comes in: arguments. What goes out: a line a rule, and of each scenario that does not hold what
+was expected and what came. It needs no database.
+"""
+
+# ruff: noqa: PLC0415
+# Imports stand inside the commands, so that help is there at once.
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from monitor.cli.doors import (
+    NEEDS_A_PERSON,
+    counted,
+    faults_said,
+    read_settings_of,
+    refuse,
+    with_config,
+)
+
+if TYPE_CHECKING:
+    from monitor.replay.running import Outcome
+
+SCENARIOS_WANTED: Final = 3
+"""A rule with fewer is named."""
+
+
+@click.command("test")
+@click.argument("ids", metavar="[IDS]...", nargs=-1)
+@click.option(
+    "--rules",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A folder of rules, in place of the one that the settings name.",
+)
+@with_config
+def rules_test(ids: Sequence[str], folder: Path | None, config: Path) -> None:
+    """Live through the scenarios beside the rules, those of all rules or of IDS."""
+    from monitor.replay.running import run_scenarios
+    from monitor.replay.scenarios import read_scenarios
+    from monitor.rulebook.files import read_documents
+
+    with faults_said():
+        folder = folder or _configured(config)
+        documents = read_documents(folder)
+        scenarios = read_scenarios(folder, documents)
+    known = sorted({rule.id for rule in documents.rules})
+    if unknown := sorted(set(ids).difference(known)):
+        refuse(f"there is no rule {', '.join(unknown)} in {folder}")
+    chosen = [each for each in scenarios if not ids or not set(ids).isdisjoint(each.rules)]
+    outcomes = run_scenarios(chosen, documents)
+    _say(outcomes, ids or known)
+    if not all(outcome.holds for outcome in outcomes):
+        sys.exit(NEEDS_A_PERSON)
+
+
+def _configured(config: Path) -> Path:
+    settings = read_settings_of(config)
+    return settings.path(settings.paths.rules)
+
+
+def _say(outcomes: Sequence[Outcome], rules: Iterable[str]) -> None:
+    from monitor.replay.difference import difference
+
+    rules = sorted(set(rules))
+    width = max(map(len, rules))
+    for rule in rules:
+        if own := [each for each in outcomes if rule in each.scenario.rules]:
+            click.echo(f"{rule:<{width}}  {_how_many_hold(own)}")
+    for outcome in outcomes:
+        if lines := list(difference(outcome)):
+            click.echo()
+            click.echo("\n".join(lines))
+    few = [r for r in rules if sum(r in o.scenario.rules for o in outcomes) < SCENARIOS_WANTED]
+    if few:
+        click.echo()
+        click.echo(f"Fewer than {SCENARIOS_WANTED} scenarios: {', '.join(few)}")
+
+
+def _how_many_hold(own: Sequence[Outcome]) -> str:
+    wrong = sum(not outcome.holds for outcome in own)
+    holds = counted(len(own) - wrong, "scenario")
+    if not wrong:
+        return f"{holds} {'holds' if len(own) == 1 else 'hold'}"
+    return f"{wrong} of {counted(len(own), 'scenario')} {'does' if wrong == 1 else 'do'} not hold"
