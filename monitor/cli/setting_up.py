@@ -38,9 +38,7 @@ def init(folder: Path) -> None:
     click.echo(f"  cd {folder}")
     click.echo("  edit monitor.toml, recipients.toml, partners.toml and feeds/, all in config/")
     click.echo("  monitor check     says what is still wrong, file by file")
-    click.echo(
-        "  monitor rules list, show and approve: until they are approved, rules tell nobody"
-    )
+    click.echo("  monitor rules list, show and approve: until they are approved, rules tell nobody")
     click.echo("  monitor once      one whole pass")
     click.echo("  monitor run       the daemon")
 

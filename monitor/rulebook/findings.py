@@ -16,7 +16,7 @@ from monitor.model import DAY, HOUR, MINUTE, Duration, Instant
 from monitor.rulebook.book import Duty, Rulebook
 from monitor.rulebook.language import Alerts, Condition, Rule
 from monitor.worktime.calendar import PastHorizon
-from monitor.worktime.limits import EventTime, Limit, shift
+from monitor.worktime.limits import EventTime, Limit, NextOpening, shift
 from monitor.worktime.limits import due as due_after
 
 _FORTNIGHT: Final = 14 * DAY
@@ -242,10 +242,11 @@ def _too_short(duty: Duty, sources: Mapping[str, Source], *, now: Instant) -> It
 def shortest(duty: Duty, *, now: Instant) -> Duration | None:
     """The shortest time that a limit leaves, over starts at each hour of a fortnight from `now`.
 
-    None where the start itself says when it is due, or the calendar ends before.
+    None where the start itself says when it is due, or the calendar ends before. So for the next
+    opening: it is as short as the start is late, and telling waits for the feed as it always does.
     """
     limit = duty.rule.threshold
-    if isinstance(limit, EventTime):
+    if isinstance(limit, EventTime | NextOpening):
         return None
     left = [
         due - start

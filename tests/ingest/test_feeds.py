@@ -32,6 +32,12 @@ KINDS = frozenset(
         "organisation_responsible",
         "reference_linked",
         "review_held",
+        "custody_arrived",
+        "bail_refused",
+        "child_died",
+        "return_interview_offered",
+        "accommodation_requested",
+        "transfer_accepted",
     }
 )
 ATTRIBUTES = frozenset({"method", "message_id", "child_flag"})
