@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from monitor.model import Duration, Event, Instant
@@ -45,7 +46,12 @@ def coverage(
     then. A risk that falls is not: the clock of the slower rule runs from the start (law 5).
     """
     histories = [_History(events, read, values) for _, read, values in asked]
-    changes = sorted({at for history in histories for at in history.changes if at > start})
+    changes = sorted({at for history in histories for at in history.turns if at > start})
+    if not changes:  # as for nearly every case: nothing was said anew
+        if not all(history.allows(start) for history in histories):
+            return None
+        known_at = max(start_known_at, *(history.known_at(start) for history in histories))
+        return Coverage(start, known_at, None, None)
     moments = [start, *changes]
     covered = [all(history.allows(at) for history in histories) for at in moments]
     if True not in covered:
@@ -86,16 +92,21 @@ class _History:
                 said.setdefault(event.occurred_from, []).append((value, event.received_at))
         self.changes = sorted(said)
         self._said = said
+        self._values = {at: frozenset([value for value, _ in said[at]]) for at in self.changes}
+        self.turns = [
+            at for before, at in pairwise(self.changes) if self._values[before] != self._values[at]
+        ]
+        """When something else was said than before."""
 
     def allows(self, at: Instant) -> bool:
         """Whether any value that holds at an instant is one of those asked for."""
-        return any(value in self.allowed for value in self.values(at))
+        return not self.allowed.isdisjoint(self.values(at))
 
     def values(self, at: Instant) -> frozenset[str]:
         """The values that hold at an instant; "not said" where there never is one."""
         if not self.changes:
             return frozenset({""})
-        return frozenset(value for value, _ in self._said[self._governing(at)])
+        return self._values[self._governing(at)]
 
     def known_at(self, at: Instant) -> Instant:
         """When a value that allows the rule, and that held up to an instant, was first received."""

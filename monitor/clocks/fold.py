@@ -103,6 +103,8 @@ class _Case:
         self.tolerances = tolerances
         self.by_kind: dict[str, list[Fact]] = {}
         self._records: dict[str, _Record] = {}
+        self._said: dict[str, AbstractSet[str]] = {}
+        self._concerning: dict[str, Sequence[Event]] = {}
         self._children: Mapping[str, AbstractSet[str]] | None = None
         for fact in facts:
             for kind in dict.fromkeys(version.kind for version in fact.versions):
@@ -117,6 +119,8 @@ class _Case:
         if not self.has_start(duties):
             return
         for duty in duties:
+            if not self.may_cover(duty):
+                continue
             subjects = among = self.subjects(duty, duty.owed_to)
             if duty.owed_to is not None:
                 among = list(dict.fromkeys([*subjects, *self.subjects(duty)]))
@@ -132,6 +136,32 @@ class _Case:
                 if kind in self.by_kind:
                     return True
         return False
+
+    def may_cover(self, duty: Duty) -> bool:
+        """Whether anything that was said of the case lets a rule cover it at any time."""
+        for name, read, values in duty.applies:
+            if "" not in values and values.isdisjoint(self.said(name, read)):
+                return False
+        return True
+
+    def said(self, name: str, read: ReadAttribute) -> AbstractSet[str]:
+        """Every value that any fact gives an attribute."""
+        known = self._said.get(name)
+        if known is None:
+            known = self._said[name] = {read(v) for fact in self.facts for v in fact.versions}
+        return known
+
+    def concerning(self, subject: Subject) -> Sequence[Event]:
+        """What was said of a subject's child, or of no child in particular."""
+        known = self._concerning.get(subject.child)
+        if known is None:
+            known = self._concerning[subject.child] = [
+                version
+                for fact in self.facts
+                for version in fact.versions
+                if _same_child(version, subject)
+            ]
+        return known
 
     def starts(self, duties: Sequence[Duty], subject: Subject) -> list[Start]:
         """Live starts for a subject that count, each with the version that governs it.
@@ -265,11 +295,10 @@ class _Case:
         """From when on the rule covers the case, and until when."""
         if not start.duty.applies:
             return Coverage(start.event.occurred_from, start.known_at, None, None)
-        concerning = [e for fact in self.facts for e in fact.versions if _same_child(e, subject)]
         return coverage(
             start.event.occurred_from,
             start.known_at,
-            concerning,
+            self.concerning(subject),
             start.duty.applies,
             risks=tuple(self.rulebook.vocabulary.risks),
         )

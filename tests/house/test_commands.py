@@ -21,6 +21,7 @@ CONTRACT = {
     "migrate": ("--plan",),
     "rules activate": (),
     "rules approve": ("ids", "--all", "--by", "--yes"),
+    "rules check": ("--json", "--rules"),
     "rules diff": ("ids", "--against"),
     "rules list": ("--json",),
     "rules schema": ("kind",),
@@ -58,6 +59,10 @@ CONTRACT = {
     "mail release": (),
     "backup": ("file",),
     "restore": ("file",),
+    "backtest": (
+        *("--rules", "--against", "--from", "--to", "--rule"),
+        *("--workers", "--out", "--json"),
+    ),
     "demo": ("--folder", "--seconds"),
 }
 """Command → its own arguments and options; all but those below take --config as well."""
