@@ -28,10 +28,12 @@ def assess_cases(
     tolerances: Mapping[str, Duration],
     now: Instant,
     whole: Mapping[int, Sequence[Event]] = NOTHING_AT_HAND,
+    restated: Collection[str] = (),
 ) -> None:
     """Fold cases, and all that are linked to them, and store the clocks that they should have.
 
-    `whole`: cases of which all events are at hand and need not be read.
+    `whole`: cases of which all events are at hand and need not be read. `restated`: rules whose
+    clocks are measured anew though they have ended.
 
     Read, decide, write: all cases' rows are locked, all their events read, then folded, then the
     differences to the stored clocks written.
@@ -49,7 +51,7 @@ def assess_cases(
     ]
     alone = linked.difference(*neighbours)
     folded = _fold_each(alone, joined, events, rulebook, tolerances)
-    changes = reconcile(kept, folded, rulebook, groups=neighbours, now=now)
+    changes = reconcile(kept, folded, rulebook, groups=neighbours, now=now, restated=restated)
 
     stored_cases.set_merged(connection, _merged_into(joined), among=linked)
     stored_clocks.insert_clocks(connection, changes.new)

@@ -43,12 +43,14 @@ def reconcile(
     *,
     groups: Iterable[Collection[int]],
     now: Instant,
+    restated: Collection[str] = (),
 ) -> Changes:
     """Changes that make the kept clocks of some cases into the folded ones.
 
     `folded`: case → the clocks that it should have; a kept clock that is not among them gives way,
     and what was said about it passes on to the clocks that take its place, in the same case or in
-    one of its group. `groups`: cases that link events, live or not, join.
+    one of its group. `groups`: cases that link events, live or not, join. `restated`: rules whose
+    clocks are measured anew though they have ended.
     """
     group_of = {case_id: min(group) for group in groups for case_id in group}
     standing: dict[int, dict[ClockKey, KeptClock]] = {}
@@ -63,8 +65,10 @@ def reconcile(
             if before is None:
                 before_it = _predecessors(clock.key, left)
                 changes.new.append(_new(case_id, clock, before_it, rulebook, now=now))
-            elif changed := _changed(before, clock, left, rulebook, now=now):
-                changes.updated.append(changed)
+            else:
+                measured = clock if clock.key.rule in restated else as_measured(before.clock, clock)
+                if changed := _changed(before, measured, left, rulebook, now=now):
+                    changes.updated.append(changed)
     changes.updated.extend(
         _given_way(old, now=now)
         for left in gone.values()
@@ -87,6 +91,37 @@ def _gone(
             if key not in wanted:
                 gone.setdefault(group_of.get(case_id, case_id), []).append(old)
     return gone
+
+
+MEASURE = (
+    *("rule_version", "calendar_version", "due_at", "due_unknown"),
+    *("due_soon_at", "due_before", "breached_at"),
+)
+"""The fields of a clock by which it was measured."""
+
+
+def as_measured(old: Clock, clock: Clock) -> Clock:
+    """A clock that has ended keeps the measure by which it ended.
+
+    A calendar or a rule that is corrected later changes it only by a restatement on purpose; other
+    facts change it like any other.
+    """
+    is_the_same = is_closed(old) and _course(old) == _course(clock)
+    if not is_the_same or _ruled_by(old) == _ruled_by(clock):
+        return clock
+    return clock._replace(**{name: getattr(old, name) for name in MEASURE})
+
+
+def _course(clock: Clock) -> tuple[object, ...]:
+    """When it started, and what ended it."""
+    return (
+        *(clock.started_at, clock.stopped_at, clock.exempt_at),
+        *(clock.void_at, clock.superseded_at),
+    )
+
+
+def _ruled_by(clock: Clock) -> tuple[int, str]:
+    return clock.rule_version, clock.calendar_version
 
 
 def retimed(old: KeptClock, rulebook: Rulebook) -> KeptClock | None:

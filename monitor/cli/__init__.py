@@ -12,7 +12,17 @@ from pathlib import Path
 import click
 
 from monitor import __version__
-from monitor.cli import backtest, keeping, looking, mending, people, rules, setting_up, working
+from monitor.cli import (
+    backtest,
+    keeping,
+    looking,
+    mending,
+    people,
+    reassess,
+    rules,
+    setting_up,
+    working,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +46,7 @@ for command in (
     *(setting_up.init, setting_up.check, setting_up.migrate),
     *(working.run, working.once, working.ingest),
     *(looking.status, looking.clocks, looking.explain, looking.digest, looking.demo),
-    *(rules.rules, backtest.backtest),
+    *(rules.rules, backtest.backtest, reassess.reassess),
     *(mending.quarantine, mending.intake, mending.mail),
     *(people.take, people.pass_on, people.silence, people.confirm, people.close, people.actions),
     *(keeping.backup, keeping.restore),

@@ -29,6 +29,8 @@ class ActionKind(StrEnum):
     SILENCE = "silence"
     CONFIRM = "confirm"
     CLOSE = "close"
+    RESTATE = "restate"
+    """Measures what has ended anew; no telling."""
     END = "end"
     """Takes another of these back."""
 

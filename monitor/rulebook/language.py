@@ -438,7 +438,7 @@ class Vocabulary(Written):
     reason_codes: dict[Name, Sentence] = {}
     """Why a decision was taken, as events say it."""
     action_reasons: dict[
-        Literal["take", "pass", "silence", "confirm", "close"], dict[Name, Sentence]
+        Literal["take", "pass", "silence", "confirm", "close", "restate"], dict[Name, Sentence]
     ] = {}
     """What a person does → why: the codes of which one is given, and no free text."""
     stages: tuple[Stage, ...]

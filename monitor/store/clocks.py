@@ -198,6 +198,22 @@ def open_clocks(connection: Connection) -> Iterator[KeptClock]:
         yield kept_clock_of(row)
 
 
+def cases_with_ended(
+    connection: Connection, rules: Collection[str], *, after: int, limit: int
+) -> list[int]:
+    """The next cases, by id, with a clock of some rules that has ended and not given way."""
+    ended = func.coalesce(clock.c.stopped_at, clock.c.exempt_at, clock.c.void_at).is_not(None)
+    asked = (
+        select(clock.c.case_id)
+        .where(clock.c.case_id > after, clock.c.rule.in_(sorted(rules)))
+        .where(ended, clock.c.superseded_at.is_(None))
+        .distinct()
+        .order_by(clock.c.case_id)
+        .limit(limit)
+    )
+    return list(connection.scalars(asked))
+
+
 def all_clocks(
     connection: Connection, *, references: Collection[str] = ()
 ) -> Iterator[tuple[str, KeptClock]]:

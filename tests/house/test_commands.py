@@ -63,6 +63,7 @@ CONTRACT = {
         *("--rules", "--against", "--from", "--to", "--rule"),
         *("--workers", "--out", "--json"),
     ),
+    "reassess": ("--dry-run", "--apply", "--rule", "--by", "--reason"),
     "demo": ("--folder", "--seconds"),
 }
 """Command → its own arguments and options; all but those below take --config as well."""
