@@ -9,6 +9,8 @@ meaning when the clock's times move; a step that no longer has an instant keeps 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from monitor.clocks.verdicts import is_closed
@@ -46,7 +48,13 @@ def agenda(clock: Clock, duty: Duty) -> list[Step]:
     return [*steps, *_repeats(steps[-1], duty, ladder)]
 
 
-def next_step_at(clock: Clock, steps: list[Step], steps_done: int) -> Instant | None:
+@lru_cache(maxsize=512)
+def agenda_again(clock: Clock, duty: Duty) -> tuple[Step, ...]:
+    """The agenda of a clock about which one asks several times, as a decision does."""
+    return tuple(agenda(clock, duty))
+
+
+def next_step_at(clock: Clock, steps: Sequence[Step], steps_done: int) -> Instant | None:
     """When the next step falls that was not decided; None where nothing will happen by itself."""
     if is_closed(clock) or clock.regraded_at is not None:
         return None

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from monitor.clocks.agenda import Step, agenda, next_step_at
+from monitor.clocks.agenda import Step, agenda_again, next_step_at
 from monitor.clocks.verdicts import is_closed, verdict
 from monitor.escalate.orders import orders
 from monitor.escalate.telling import Circumstances, Decision, Telling, tell
@@ -82,7 +82,7 @@ def decide(
         return Decision(clock=_resting(kept), why="the case has left the rule")
     if is_closed(kept.clock):
         return Decision(clock=_until_its_end(kept, now=now), why="its end lies ahead")
-    decided = agenda(kept.clock, duty)[: kept.steps_done]
+    decided = agenda_again(kept.clock, duty)[: kept.steps_done]
     if says in NOT_YET_DUE and any_above(decided):
         return Decision(
             clock=_next_episode(kept, duty),
@@ -214,7 +214,9 @@ def _withdrawals(
 
 def _next_episode(kept: KeptClock, duty: Duty) -> KeptClock:
     fresh = replace(kept, episode=kept.episode + 1, steps_done=0, waits_for="")
-    return replace(fresh, next_action_at=next_step_at(fresh.clock, agenda(fresh.clock, duty), 0))
+    return replace(
+        fresh, next_action_at=next_step_at(fresh.clock, agenda_again(fresh.clock, duty), 0)
+    )
 
 
 def _until_its_end(kept: KeptClock, *, now: Instant) -> KeptClock:

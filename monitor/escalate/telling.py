@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from monitor.clocks.agenda import Step, after_hold, agenda, next_step_at
+from monitor.clocks.agenda import Step, after_hold, agenda_again, next_step_at
 from monitor.escalate.orders import PASSED, ActionKind, Orders, Pass
 from monitor.escalate.roster import Nobody, Reach, Reached, Roster, WaitUntil, Whereabouts
 from monitor.escalate.waiting import FeedHeard, Waiting, any_above, waiting_for_feed
@@ -88,9 +88,9 @@ class Telling(NamedTuple):
         due = self.kept.clock.due_at
         return due is not None and self.now > due
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> tuple[Step, ...]:
         """Its ladder."""
-        return agenda(self.kept.clock, self.duty)
+        return agenda_again(self.kept.clock, self.duty)
 
     def reach(self, role: str, place: Whereabouts, *, at: Instant) -> Reach:
         """Who is told for a role at an instant."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from monitor.clocks.agenda import Step, agenda
+from monitor.clocks.agenda import Step, agenda_again
 from monitor.model import DAY, HOUR, MINUTE, AlertKind, Duration, Instant, KeptClock
 from monitor.rulebook.book import Duty
 
@@ -79,7 +79,7 @@ def waiting_for_feed(
         return None
     feed = min(doubts, key=lambda name: doubts[name].ends_at is not None)
     first_at = max(doubt.first_at for doubt in doubts.values())
-    told = any_above(agenda(kept.clock, duty)[: kept.steps_done])
+    told = any_above(agenda_again(kept.clock, duty)[: kept.steps_done])
     before = [] if told else [(position, step) for position, step in due if position < above[0]]
     if doubts[feed].ends_at is not None:
         return Waiting(feed, before, first_at)
