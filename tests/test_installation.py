@@ -42,7 +42,7 @@ def test_check_accepts_what_init_makes(tmp_path: Path) -> None:
     install(tmp_path / "force")
     settings = read_settings(tmp_path / "force" / "config" / "monitor.toml")
     assert check_everything(settings, now=NOW) == []
-    feeds = sorted(path.stem for path in (tmp_path / "force/config/feeds").iterdir())
+    feeds = sorted(path.stem for path in (tmp_path / "force/config/feeds").glob("*.toml"))
     assert sorted(path.name for path in (tmp_path / "force/drop").iterdir()) == feeds
 
 

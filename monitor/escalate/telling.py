@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from monitor.clocks.agenda import Step, after_hold, agenda_again, next_step_at
+from monitor.clocks.agenda import FIRST_LATE, Step, after_hold, agenda_again, next_step_at
 from monitor.escalate.orders import PASSED, ActionKind, Orders, Pass
 from monitor.escalate.roster import Nobody, Reach, Reached, Roster, WaitUntil, Whereabouts
 from monitor.escalate.waiting import FeedHeard, Waiting, any_above, waiting_for_feed
@@ -165,9 +165,13 @@ def _climb(telling: Telling) -> _Told:
     alerts: dict[str, Alert] = {}
     decided = kept.steps_done
     for position, step in due:
+        if step.kind is AlertKind.WARNING and telling.is_overdue:
+            decided = position + 1  # it is overdue: nobody need be warned, nor waited for
+            continue
         outcome = _alerts_of(telling, step, waiting)
         if isinstance(outcome, WaitUntil):
-            return _Told(alerts, decided, outcome.instant, "", "waits for duty hours")
+            at = _looked_at(telling, step, outcome.instant)
+            return _Told(alerts, decided, at, "", "waits for duty hours")
         if step.kind is AlertKind.OVERDUE and not any_above(steps[:decided]):
             alerts |= {alert.recipient: alert for alert in _told_again(telling, step)}
         alerts |= {alert.recipient or step.rung: alert for alert in outcome}
@@ -177,6 +181,14 @@ def _climb(telling: Telling) -> _Told:
         return _Told(alerts, decided, waiting.until, feed, f"waits for {feed}")
     at = next_step_at(kept.clock, steps, decided)
     return _Told(alerts, decided, at, "", "told" if alerts else "nothing due")
+
+
+def _looked_at(telling: Telling, step: Step, on_duty_at: Instant) -> Instant:
+    """When a step that waits for duty hours is looked at: a warning not after it is overdue."""
+    due = telling.kept.clock.due_at
+    if step.kind is not AlertKind.WARNING or due is None:
+        return on_duty_at
+    return max(min(on_duty_at, after_hold(telling.kept.clock, due + FIRST_LATE)), telling.now + 1)
 
 
 def _steps_due(kept: KeptClock, steps: Sequence[Step], *, now: Instant) -> list[tuple[int, Step]]:

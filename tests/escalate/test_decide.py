@@ -30,9 +30,11 @@ from monitor.model import (
     SaidAlert,
     Verdict,
 )
+from monitor.rulebook.language import Rung
 from tests.clocks.histories import (
     DEFER,
     GENERATED_BOOK,
+    LADDER,
     T0,
     book,
     contact,
@@ -147,6 +149,19 @@ def on_duty_by_day(*, wakes: bool) -> Desk:
     return Desk(book(rule(wakes=wakes)), roster=keeping)
 
 
+def warned_by_day(*, wakes: bool) -> Desk:
+    """The inspector, who keeps the hub's hours, is warned; the sergeant is told when it is due."""
+    roles: dict[str, dict[str, str]] = {role: {"title": role} for role in ROLES}
+    roles["inspector"] |= {"hours": "mash"}
+    keeping = replace(roster(roles=roles), hours={"mash": shipped("mash")})
+    rungs = [
+        Rung.model_validate({"at": "1h before due", "tell": "inspector"}),
+        Rung.model_validate({"at": "when due", "tell": "holder"}),
+    ]
+    ladder = LADDER.model_copy(update={"rungs": tuple(rungs), "repeat": None})
+    return Desk(book(rule(wakes=wakes), ladder=ladder), roster=keeping)
+
+
 def test_off_duty_a_rule_that_may_wake_tells_the_out_of_hours_role() -> None:
     """T0 is a Monday evening: the rung falls at 23:47."""
     desk = on_duty_by_day(wakes=True)
@@ -168,6 +183,17 @@ def test_off_duty_another_rule_waits_and_nobody_above_is_told_before() -> None:
     above = [("rung 3", "inspector", "overdue"), ("rung 4", "on_call", "overdue")]
     assert alerts(desk)[1:] == above
     assert "waited for duty hours" in desk.said[1].alert.reason
+
+
+def test_a_warning_that_waits_for_duty_holds_back_nobody_once_it_is_overdue() -> None:
+    """Whoever would have been warned comes on duty on the next day; the holder is on duty now."""
+    desk = warned_by_day(wakes=False)
+    desk.learn([contact(T0)], now=T0)
+    at_each(desk, DUE - HOUR)
+    assert alerts(desk) == []
+    assert desk.next_action_at() == DUE + 1
+    at_each(desk, DUE + 1)
+    assert alerts(desk) == [("rung 2", "sergeant", "overdue")]
 
 
 def test_a_deferral_holds_every_step_and_lapses_into_one_telling() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.approved import approve_all
 from tests.postgres import PostgresServer
 from tests.process.installed import Installation, Sink, eventually, hours_ago, notice
 
@@ -164,6 +165,7 @@ def test_on_postgresql_the_database_is_reached_too(
     with postgres_server.database() as url:
         installation.environment["MONITOR_DATABASE_URL"] = url
         installation.type("migrate")
+        approve_all(installation.folder / "rules", url)
         found = journey(installation, sink, switch, tmp_path)
     allowed = {_port(installation, "port"), _port(installation, "switch_url")}
     assert outward(found, ports=allowed, also={"PGSQL"}) == []

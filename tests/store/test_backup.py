@@ -90,6 +90,7 @@ def restored(file: Path, engine: Engine, scratch: Path) -> Account:
 # -- what is in it ----------------------------------------------------------------------------
 
 CHOSEN: dict[str, dict[str, Any]] = {
+    "approval": {"kind": "rule"},
     "intake": {"state": "done"},
     "quarantine": {"state": "open"},
     "message": {"state": "queued", "sent_at": None, "lease_token": "one/1"},
