@@ -161,12 +161,12 @@ class _Asked:
 
     def _not_ours(self, event: Event) -> str:
         """Whom else an event that could start the clock is about; empty where it is this one's."""
-        key, rule = self.clock.key, self.duty.rule
+        key = self.clock.key
         if key.child and event.child not in ("", key.child):
             return "it is about another child"
         if (
             key.organisation
-            and event.partner == rule.partner
+            and event.partner == self.duty.organisations_of
             and event.organisation not in ("", key.organisation)
         ):
             return f"it is about another organisation, {event.organisation}"
@@ -222,14 +222,14 @@ class _Asked:
 
     def route(self) -> Iterator[Considered]:
         """The first event that names the organisation to be told."""
-        key, rule = self.clock.key, self.duty.rule
+        key = self.clock.key
         if not key.organisation:
             return
         naming = (
             event
             for _, event in self.pairs
             if event.organisation == key.organisation
-            and event.partner == rule.partner
+            and event.partner == self.duty.organisations_of
             and event.child in ("", key.child or event.child)
             and part_of(event, self.duty) is None
         )

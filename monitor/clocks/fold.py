@@ -583,7 +583,7 @@ def _organisations(naming: Iterable[Event], child: str, duty: Duty) -> list[str]
             event.organisation
             for event in naming
             if event.organisation
-            and event.partner == duty.rule.partner
+            and event.partner == duty.organisations_of
             and (not child or event.child in ("", child))
         }
     )
@@ -597,7 +597,7 @@ def _concerns(event: Event, subject: Subject, duty: Duty) -> bool:
     """Whether an event can start the clock of a subject."""
     if not _same_child(event, subject):
         return False
-    if not subject.organisation or event.partner != duty.rule.partner:
+    if not subject.organisation or event.partner != duty.organisations_of:
         return True
     return event.organisation in ("", subject.organisation)
 

@@ -170,8 +170,8 @@ def _climb(telling: Telling) -> _Told:
             continue
         outcome = _alerts_of(telling, step, waiting)
         if isinstance(outcome, WaitUntil):
-            at = _looked_at(telling, step, outcome.instant)
-            return _Told(alerts, decided, at, "", "waits for duty hours")
+            look_at = _looked_at(telling, step, outcome.instant)
+            return _Told(alerts, decided, look_at, "", "waits for duty hours")
         if step.kind is AlertKind.OVERDUE and not any_above(steps[:decided]):
             alerts |= {alert.recipient: alert for alert in _told_again(telling, step)}
         alerts |= {alert.recipient or step.rung: alert for alert in outcome}

@@ -135,6 +135,8 @@ class Duty:
         self.zone = ZoneInfo(calendar.zone.key)
         self._superseded_from = superseded_from
         self.owed_to = Matcher(rule.owed_to) if rule.owed_to else None
+        self.organisations_of = _organisations_of(rule)
+        """The kind of partner of which this duty tells organisations apart."""
         self.starts = Matcher(rule.start)
         self.stops = Matcher(rule.stop)
         self.exempts = Matcher(rule.exempt)
@@ -191,6 +193,15 @@ class Duty:
     def is_claim(self, stop: Event) -> bool:
         """Whether a stop is a claim that must be confirmed if it was recorded after due."""
         return bool(self._claims) and all(read(stop) in values for read, values in self._claims)
+
+
+def _organisations_of(rule: Rule) -> str:
+    """The partner that is owed; or, for a duty of a partner's own, the one that starts all name."""
+    if rule.partner:
+        return rule.partner
+    named = {frozenset(start.where.get("partner", ())) for start in rule.start}
+    only = named.pop() if len(named) == 1 else frozenset()
+    return next(iter(only)) if len(only) == 1 else ""
 
 
 @dataclass(frozen=True)
