@@ -65,14 +65,14 @@ def _in_force(settings: Settings) -> Documents:
 
 
 def _only(documents: Documents, only: Collection[str], settings: Settings) -> Documents:
-    """These rules, without what says that they are a trial: they are tried as if approved."""
+    """These rules of some documents. Raises FaultsFound where there is no such rule."""
     known = {rule.id for rule in documents.rules}
     if unknown := sorted(set(only) - known):
         expected = f"there is no such rule; known: {', '.join(sorted(known))}"
         file = settings.paths.rules
         raise FaultsFound([Fault(file=file, found=", ".join(unknown), expected=expected)])
     rules = tuple(rule for rule in documents.rules if not only or rule.id in only)
-    return documents.model_copy(update={"rules": rules, "trial": ()})
+    return documents.model_copy(update={"rules": rules})
 
 
 def try_out(

@@ -77,7 +77,8 @@ def rules_approve(config: Path, ids: Sequence[str], everything: bool, role: str,
 
 def _foreseen(config: Path, plan: Plan) -> Iterator[str]:
     """The mails of the last weeks by the rules that are to be approved."""
-    from monitor.cycle.preview import MOST_IN_A_SHIFT, preview
+    from monitor.cycle.preview import preview
+    from monitor.replay.load import MANY_A_SHIFT
 
     now = system_now()
     with opened(config, now=now) as monitor:
@@ -92,9 +93,9 @@ def _foreseen(config: Path, plan: Plan) -> Iterator[str]:
         hours = "".join(f"{mails or '.':>3}" for mails in load.by_hour)
         yield f"  {load.role.replace('_', ' ')[:23]:<24}{hours}"
     for load in found.roles:
-        role, most = load.role.replace("_", " "), load.most_in_a_shift
+        role, most = load.role.replace("_", " "), load.busiest_shift
         told = f"  {role}: {counted(load.mails, 'mail')}, at most {most} in 8 hours"
-        yield f"{told}: TOO MANY, more than {MOST_IN_A_SHIFT}" if load.is_too_much else told
+        yield f"{told}: TOO MANY, more than {MANY_A_SHIFT}" if load.is_too_many else told
 
 
 def _shown(plan: Plan) -> Iterator[str]:

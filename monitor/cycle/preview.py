@@ -2,61 +2,30 @@
 
 What comes in: an installation, the documents that would govern, and which of their rules are
 meant. What goes out: how many mails each role would have had, by hour of day, and how many at most
-in one shift. It changes nothing. What a person is told at one instant is one mail; that some would
-have shared a mail with another is not reckoned with, so the figures are the most it can be.
+in one shift. It changes nothing, and reckons as a back-test does.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from monitor.model import DAY, HOUR, AlertKind, Duration, Event, Instant
-from monitor.replay.replay import Replayer, Told
-from monitor.rulebook.book import Documents, Rulebook, build_rulebook
-from monitor.rulebook.language import Effective, Rule
+from monitor.model import DAY, MINUTE, AlertKind, Duration, Event, Instant
+from monitor.replay.backtest import as_if_always, as_learnt_then
+from monitor.replay.load import Alerted, RoleLoad, loads
+from monitor.replay.replay import Replayer
+from monitor.rulebook.book import Documents, build_rulebook
 from monitor.store import cases, intakes
 from monitor.store.engine import Connection, reading
-from monitor.worktime.zones import local
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
     from monitor.cycle.parts import Monitor
 
 REACH: Final[Duration] = 28 * DAY
-SHIFT: Final[Duration] = 8 * HOUR
-MOST_IN_A_SHIFT: Final = 10
-"""A post that had more than this is too much for one person to read."""
 
 CASES_AT_ONCE: Final = 500
-
-_LONG_AGO: Final = date(1970, 1, 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleLoad:
-    """What one role would have been mailed."""
-
-    role: str
-    by_hour: tuple[int, ...]
-    """Mails by the hour of day, 24 of them, in the zone in which people are told times."""
-    most_in_a_shift: int
-    """To one address of the role, in any 8 hours."""
-
-    @property
-    def mails(self) -> int:
-        """All of them."""
-        return sum(self.by_hour)
-
-    @property
-    def is_too_much(self) -> bool:
-        """Whether one post had more in a shift than a person reads."""
-        return self.most_in_a_shift > MOST_IN_A_SHIFT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,35 +50,22 @@ def preview(
     """
     since = now - REACH
     with reading(monitor.engine) as connection:
-        replayer = Replayer(
-            _in_force_all_along(documents, rules), monitor.roster, intakes.tolerances(connection)
-        )
-        told: list[Told] = []
+        rulebook = build_rulebook(as_if_always(documents, only=rules))
+        tolerances = intakes.tolerances(connection)
+        replayer = Replayer(rulebook, monitor.roster, tolerances)
+        told: list[Alerted] = []
         count = 0
         for events in _histories(connection, since=since):
             count += 1
             told += (
-                each
+                Alerted(each.recipient, each.at, each.role)
                 for each in replayer.replay(events, until=now).told
                 if each.at >= since and each.recipient and each.kind is not AlertKind.STOPPED_LATE
             )
-    return Preview(since=since, until=now, cases=count, roles=loads(told, zone=monitor.zone))
-
-
-def _in_force_all_along(documents: Documents, rules: Collection[str]) -> Rulebook:
-    newest: dict[str, Rule] = {}
-    for rule in sorted(documents.rules, key=lambda rule: rule.version):
-        if rule.id in rules:
-            newest[rule.id] = rule
-    always = Effective.model_validate({"from": _LONG_AGO})
-    return build_rulebook(
-        documents.model_copy(
-            update={
-                "rules": tuple(r.model_copy(update={"effective": always}) for r in newest.values()),
-                "trial": (),
-            }
-        )
-    )
+    window = monitor.settings.telling.bundle_minutes * MINUTE
+    found = loads(told, window=window, zone=monitor.zone)
+    busiest_first = sorted(found, key=lambda load: (-load.mails, load.role))
+    return Preview(since=since, until=now, cases=count, roles=tuple(busiest_first))
 
 
 def _histories(connection: Connection, *, since: Instant) -> Iterator[Sequence[Event]]:
@@ -126,46 +82,4 @@ def _histories(connection: Connection, *, since: Instant) -> Iterator[Sequence[E
         events = cases.events_of(connection, frozenset[int]().union(*new))
         for group in new:
             whole_case = chain.from_iterable(events[each] for each in sorted(group))
-            yield [_when_recorded(event) for event in whole_case]
-
-
-def _when_recorded(event: Event) -> Event:
-    """As if it had been received when it was recorded, or happened where no record says when.
-
-    Years of history loaded in an evening were not made known in one evening.
-    """
-    known = max(event.occurred_to, event.recorded_at or event.occurred_to)
-    return event._replace(received_at=min(event.received_at, known))
-
-
-def loads(told: Iterable[Told], *, zone: ZoneInfo) -> tuple[RoleLoad, ...]:
-    """What was told, by role: what one address is told at one instant is one mail."""
-    mails = sorted({(each.role, each.recipient, each.at) for each in told})
-    by_role: dict[str, list[tuple[str, Instant]]] = {}
-    for role, recipient, at in mails:
-        by_role.setdefault(role, []).append((recipient, at))
-    found = [_load(role, some, zone) for role, some in by_role.items()]
-    return tuple(sorted(found, key=lambda load: (-load.mails, load.role)))
-
-
-def _load(role: str, mails: Sequence[tuple[str, Instant]], zone: ZoneInfo) -> RoleLoad:
-    hours = Counter(local(at, zone).hour for _, at in mails)
-    recipients = {recipient for recipient, _ in mails}
-    return RoleLoad(
-        role=role,
-        by_hour=tuple(hours[hour] for hour in range(24)),
-        most_in_a_shift=max(
-            _most_in_a_shift([at for to, at in mails if to == recipient])
-            for recipient in recipients
-        ),
-    )
-
-
-def _most_in_a_shift(instants: Sequence[Instant]) -> int:
-    """The most that fall into any 8 hours; the instants are in order."""
-    most, first = 0, 0
-    for last, at in enumerate(instants):
-        while at - instants[first] >= SHIFT:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
+            yield [as_learnt_then(event) for event in whole_case]

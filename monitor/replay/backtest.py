@@ -68,7 +68,10 @@ class Tally:
 
 
 def as_if_always(documents: Documents, *, only: Collection[str] = ()) -> Documents:
-    """Each rule in its newest version, in force from the beginning; `only`: of these rules."""
+    """Each rule in its newest version, approved and in force from the beginning.
+
+    `only`: of these rules; all, where none is named.
+    """
     newest: dict[str, Rule] = {}
     for rule in sorted(documents.rules, key=lambda rule: rule.version):
         newest[rule.id] = rule
@@ -77,7 +80,7 @@ def as_if_always(documents: Documents, *, only: Collection[str] = ()) -> Documen
         for rule in newest.values()
         if not only or rule.id in only
     )
-    return documents.model_copy(update={"rules": rules})
+    return documents.model_copy(update={"rules": rules, "trial": ()})
 
 
 class Backtest:

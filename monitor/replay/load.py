@@ -7,7 +7,7 @@ goes out: mails by role and hour of the day, and the busiest shift. It does not 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,8 +18,8 @@ from monitor.worktime.zones import local
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-SHIFT_BEGINS: Final = (6, 14, 22)
-"""Hours at which shifts of eight hours begin; response shifts differ by force, and this is near."""
+SHIFT: Final[Duration] = 8 * HOUR
+"""How long one person is at work; of any length of eight hours the fullest counts."""
 
 MANY_A_SHIFT: Final = 10
 """More mails to one role in one shift than anybody reads with care."""
@@ -43,9 +43,9 @@ class RoleLoad(NamedTuple):
     by_hour: tuple[int, ...]
     """Mails by local hour of the day, from midnight."""
     busiest_shift: int
-    """Most mails to one holder in one shift of eight hours."""
+    """Most mails to one address in any eight hours."""
     busiest_on: str
-    """The local date on which that shift began; empty without a mail."""
+    """The local date on which these began; empty without a mail."""
 
     @property
     def at_night(self) -> int:
@@ -65,26 +65,39 @@ def loads(told: Iterable[Alerted], *, window: Duration, zone: ZoneInfo) -> list[
     together when the window ends. A person that holds two roles gets one mail for both: it counts
     for the role of its first alert.
     """
-    alerts: Counter[str] = Counter()
-    hours: dict[str, list[int]] = {}
-    shifts: dict[str, Counter[tuple[str, str, int]]] = {}
     in_order = sorted(told)
-    for one in in_order:
-        alerts[one.role] += 1
-        hours.setdefault(one.role, [0] * 24)
-        shifts.setdefault(one.role, Counter())
+    alerts = Counter(one.role for one in in_order)
+    mails: dict[str, list[Alerted]] = {role: [] for role in alerts}
     for mail in _mails((one for one in in_order if one.recipient), window):
-        day, hour, shift = _when(mail.at, zone)
-        hours[mail.role][hour] += 1
-        shifts[mail.role][mail.recipient, day, shift] += 1
-    return [_load(role, alerts[role], hours[role], shifts[role]) for role in sorted(alerts)]
+        mails[mail.role].append(mail)
+    return [_load(role, alerts[role], mails[role], zone) for role in sorted(alerts)]
 
 
-def _load(
-    role: str, alerts: int, hours: list[int], shifts: Counter[tuple[str, str, int]]
-) -> RoleLoad:
-    busiest, most = max(shifts.items(), key=itemgetter(1), default=(("", "", 0), 0))
-    return RoleLoad(role, alerts, sum(hours), tuple(hours), most, busiest[1])
+def _load(role: str, alerts: int, mails: Sequence[Alerted], zone: ZoneInfo) -> RoleLoad:
+    hours = Counter(local(mail.at, zone).hour for mail in mails)
+    by_recipient = [
+        [mail.at for mail in mine] for _, mine in groupby(sorted(mails), key=itemgetter(0))
+    ]
+    busiest, begins = max(map(_busiest, by_recipient), default=(0, 0))
+    return RoleLoad(
+        role=role,
+        alerts=alerts,
+        mails=len(mails),
+        by_hour=tuple(hours[hour] for hour in range(24)),
+        busiest_shift=busiest,
+        busiest_on=f"{local(begins, zone):%Y-%m-%d}" if busiest else "",
+    )
+
+
+def _busiest(instants: Sequence[Instant]) -> tuple[int, Instant]:
+    """The most that fall into eight hours, and when these begin; the instants are in order."""
+    most, begins, first = 0, 0, 0
+    for last, at in enumerate(instants):
+        while at - instants[first] >= SHIFT:
+            first += 1
+        if last - first + 1 > most:
+            most, begins = last - first + 1, instants[first]
+    return most, begins
 
 
 def _mails(told: Iterable[Alerted], window: Duration) -> Iterator[Alerted]:
@@ -96,11 +109,3 @@ def _mails(told: Iterable[Alerted], window: Duration) -> Iterator[Alerted]:
                 at = one.at if planned is None else max(one.at, planned + window)
                 planned = at
                 yield one._replace(at=at)
-
-
-def _when(at: Instant, zone: ZoneInfo) -> tuple[str, int, int]:
-    """Local date on which the shift began, local hour, and the hour at which the shift began."""
-    shown = local(at, zone)
-    begun = [begins for begins in SHIFT_BEGINS if begins <= shown.hour]
-    day = shown if begun else local(at - (shown.hour + 1) * HOUR, zone)
-    return f"{day:%Y-%m-%d}", shown.hour, begun[-1] if begun else SHIFT_BEGINS[-1]

@@ -79,7 +79,7 @@ def _roles(roles: Sequence[RoleTurn]) -> Iterator[str]:
     head = ("role", "mails", "22:00-06:00", "most a shift", "on")
     yield from _table(head, rows, right={1, 2, 3})
     if any(role.is_too_many for role in roles):
-        yield "! more than ten mails to one holder in a shift of eight hours"
+        yield "! more than ten mails to one address in eight hours"
     yield ""
     yield "MAILS BY HOUR OF THE DAY (after)"
     bands = ("role", *(f"{begin:02}-{end:02}" for begin, end in _BANDS))

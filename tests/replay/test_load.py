@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from monitor.model import HOUR, MINUTE, Instant
-from monitor.replay.load import Alerted, RoleLoad, loads
+from monitor.replay.load import SHIFT, Alerted, RoleLoad, loads
 from monitor.worktime.zones import first_instant_of_local
 
 LONDON = ZoneInfo("Europe/London")
@@ -62,16 +65,26 @@ def test_hours_are_local_over_the_clock_change() -> None:
     assert [hour for hour, mails in enumerate(load["inspector"].by_hour) if mails] == [0, 1]
 
 
-def test_a_night_shift_is_one_shift_though_the_date_changes() -> None:
+def test_any_eight_hours_are_a_shift_though_the_date_changes() -> None:
     night = [at("2027-03-08 22:30"), at("2027-03-08 23:30"), at("2027-03-09 05:30")]
-    morning = at("2027-03-09 06:00")
-    load = of(*(Alerted("a@force.example", each, "inspector") for each in [*night, morning]))
+    later = night[0] + SHIFT
+    load = of(*(Alerted("a@force.example", each, "inspector") for each in [*night, later]))
     busiest = load["inspector"]
     assert (busiest.busiest_shift, busiest.busiest_on, busiest.at_night) == (3, "2027-03-08", 3)
+    assert of(Alerted("a@force.example", later, "x"), window=0)["x"].busiest_shift == 1
 
 
-def test_more_than_ten_in_a_shift_is_too_many() -> None:
-    """From noon to the shift's end at 14:00; what comes after is another shift's."""
+def test_more_than_ten_in_eight_hours_is_too_many_at_one_address() -> None:
+    """Two districts' posts of one role are two people."""
     ten = told(*range(0, 100, 10))
-    assert not of(*ten, *told(130), window=1)["inspector"].is_too_many
-    assert of(*ten, *told(119), window=1)["inspector"].is_too_many
+    assert not of(*ten, *told(480), window=1)["inspector"].is_too_many
+    assert of(*ten, *told(479), window=1)["inspector"].is_too_many
+    shared = [*ten, *told(479, to="west@force.example")]
+    assert not of(*shared, window=1)["inspector"].is_too_many
+
+
+@given(st.lists(st.integers(0, 72), unique=True, min_size=1))
+def test_the_most_in_a_shift_is_what_counting_finds(hours: list[int]) -> None:
+    load = of(*told(*(60 * hour for hour in hours)), window=0)["inspector"]
+    expected = max(sum(start <= each < start + 8 for each in hours) for start in hours)
+    assert load.busiest_shift == expected

@@ -63,7 +63,7 @@ def test_what_changes_comes_first_and_names_cases() -> None:
 
 def test_the_load_at_three_in_the_morning_is_seen() -> None:
     text = "\n".join(backtest_lines(made(*COUNTED)))
-    assert "! more than ten mails to one holder in a shift of eight hours" in text
+    assert "! more than ten mails to one address in eight hours" in text
     by_hour = text.split("MAILS BY HOUR OF THE DAY")[1].splitlines()
     assert by_hour[1].split()[1:3] == ["00-03", "03-06"]
     assert by_hour[2].split() == ["on_call_di", "0", "4", *["0"] * 6]
