@@ -52,9 +52,13 @@ def test_a_file_moved_before_its_last_commit_is_found(place: Place, whole: Unbro
 
 
 def test_alerts_stored_apart_from_their_decision_are_found(place: Place, whole: Unbroken) -> None:
-    """The clock says that its rung was decided, and nobody is ever told."""
-    red = found(place, whole, "told-apart", step(whole, "after", "clock", "alert"))
-    assert "alerts: lost" in red
+    """The clock says that its rung was decided, and nobody is ever told.
+
+    Not every sweep decides an alert: of the first few, one does.
+    """
+    at = step(whole, "after", "clock", "alert")
+    tried = (found(place, whole, "told-apart", at, times=times) for times in (1, 2, 3))
+    assert any("alerts: lost" in red for red in tried)
 
 
 def test_a_mail_recorded_as_sent_before_it_is_sent_is_found(place: Place, whole: Unbroken) -> None:

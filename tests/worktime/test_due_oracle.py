@@ -95,6 +95,8 @@ class Walk:
         return None if last is None else self._end(last, start, day_end)
 
     def _end(self, last: date, start: Minute, day_end: DayEnd) -> Instant:
+        if last > self.written.covers_to:
+            return self.minutes[-1].instant  # beyond what is covered, however far
         if day_end is DayEnd.SAME_TIME:
             wanted = datetime.combine(last, start.shown.time())
             return next(m.instant for m in self.minutes if m.furthest >= wanted)
