@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from monitor.model import MINUTE, Instant
@@ -106,7 +106,7 @@ class Walk:
         return max(opened) + MINUTE if opened else self.of(last)[-1].instant + MINUTE - 1
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.data())
 def test_days_are_counted_as_by_hand(data: st.DataObject) -> None:
     written = data.draw(definitions())
