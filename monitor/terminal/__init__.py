@@ -194,7 +194,7 @@ def status_lines(found: Status, only: str | None, *, zone: ZoneInfo) -> Iterator
 
 def _to_see(notes: Sequence[str], *, nothing: str) -> Iterator[str]:
     for note in notes:
-        yield from _wrapped(f"SEE TO: {note}", indent=2)
+        yield from wrapped(f"SEE TO: {note}", indent=2)
     if not notes:
         yield f"  {nothing}"
 
@@ -243,13 +243,13 @@ def _caseload_lines(caseload: CaseloadStatus, *, zone: ZoneInfo) -> Iterator[str
     for rest in caseload.silences:
         by = f" by the {rest.by}" if rest.by else ""
         until = moment(rest.until_at, zone=zone)
-        yield from _wrapped(
+        yield from wrapped(
             f"silent   {rest.about} until {until}{by}: {rest.reason} (number {rest.number})",
             indent=2,
         )
     for closed in caseload.closed_by_hand:
         due = "" if closed.due_at is None else f", due {moment(closed.due_at, zone=zone)}"
-        yield from _wrapped(
+        yield from wrapped(
             f"closed   {closed.reference}, {closed.rule}{due}: nobody is told of it any more,"
             f" {closed.reason} (number {closed.number})",
             indent=2,
@@ -266,7 +266,8 @@ def _ago(instant: Instant, *, at: Instant) -> str:
     return f"{lasting(max(0, at - instant))} ago"
 
 
-def _wrapped(text: str, *, indent: int = 0) -> list[str]:
+def wrapped(text: str, *, indent: int = 0) -> list[str]:
+    """Text in lines that fit the terminal; those after the first are set in by two more."""
     room = " " * indent
     return textwrap.wrap(
         text,

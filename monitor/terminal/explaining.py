@@ -6,7 +6,6 @@ plain values for machines. Times for people are local; times for machines are IS
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -14,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.model import Verdict
-from monitor.terminal import CHILD_SHOWN, WIDTH
+from monitor.terminal import CHILD_SHOWN, wrapped
 from monitor.words import capital, count, day_said, limit, listed, moment, said_of, time_of_day
 from monitor.worktime.instants import isoformat
 
@@ -68,11 +67,11 @@ def explanation_lines(found: CaseExplanation, *, zone: ZoneInfo, title: Title) -
     if found.as_known_then:
         yield "As known then: only what the monitor had been told by that instant."
     if len(found.references) > 1:
-        yield from _wrapped(f"One case under the references {', '.join(found.references)}.")
+        yield from wrapped(f"One case under the references {', '.join(found.references)}.")
     if not found.clocks:
         yield "No clock runs or ran on it then."
         return
-    yield from _wrapped(_counts(found.clocks))
+    yield from wrapped(_counts(found.clocks))
     for clock in found.clocks:
         yield ""
         yield from _Lines(clock, at=found.at, zone=zone, title=title).all()
@@ -118,15 +117,15 @@ class _Lines:
         headline = clock.headline
         if clock.verdict is None:
             headline = f"NOT KNOWN OF THEN (as known today: {headline})"
-        yield from _wrapped(f"{headline}: {clock.title}")
-        yield from _wrapped(self._about(), indent=_INDENT)
-        yield from _wrapped(clock.answer, indent=_INDENT)
+        yield from wrapped(f"{headline}: {clock.title}")
+        yield from wrapped(self._about(), indent=_INDENT)
+        yield from wrapped(clock.answer, indent=_INDENT)
         if clock.as_known_today:
-            yield from _wrapped(clock.as_known_today, indent=_INDENT)
+            yield from wrapped(clock.as_known_today, indent=_INDENT)
         if clock.waiting is not None:
-            yield from _wrapped(self._waits(), indent=_INDENT)
+            yield from wrapped(self._waits(), indent=_INDENT)
         if clock.verdict in _OPEN and (clock.next or not clock.is_closed):
-            yield from _wrapped(self._next(), indent=_INDENT)
+            yield from wrapped(self._next(), indent=_INDENT)
 
     def _about(self) -> str:
         """Whom the clock is about, where its rule counts by child or organisation."""
@@ -176,10 +175,10 @@ class _Lines:
         elif windows:
             yield from self._line(f"Time counted, by the calendar {calendar}:")
             for window in windows:
-                yield from _wrapped(window.text, indent=6)
+                yield from wrapped(window.text, indent=6)
 
     def _line(self, text: str) -> list[str]:
-        return _wrapped(text, indent=4)
+        return wrapped(text, indent=4)
 
     # -- the evidence -------------------------------------------------------------------------
 
@@ -204,10 +203,10 @@ class _Lines:
         part = "" if event.part in _SAID_BY_KIND else f"{event.part}: "
         is_own = event.child in ("", self.clock.child)
         whose = "" if is_own or not self.clock.child else f" (child {event.child[:CHILD_SHOWN]})"
-        yield from _wrapped(
+        yield from wrapped(
             f"{mark} {self._happened(event)}  {part}{kind}{whose}: {event.why}", indent=4
         )
-        yield from _wrapped(self._source(event), indent=8)
+        yield from wrapped(self._source(event), indent=8)
 
     def _happened(self, event: Evidence) -> str:
         if event.read == "exact":
@@ -313,12 +312,12 @@ def _rules(found: CaseExplanation, *, zone: ZoneInfo) -> Iterator[str]:
     named = {_rule_key(each.governed_by): each.governed_by for each in found.clocks}
     for _, rule in sorted(named.items()):
         until = f" to {rule.effective_to}" if rule.effective_to else ""
-        yield from _wrapped(
+        yield from wrapped(
             f"{rule.id}, version {rule.version}, for starts from {rule.effective_from}{until}."
             f" {_approved(rule, at=found.at, zone=zone)}",
             indent=2,
         )
-        yield from _wrapped(_authority(rule), indent=4)
+        yield from wrapped(_authority(rule), indent=4)
 
 
 def _rule_key(rule: GoverningRule) -> tuple[str, int]:
@@ -341,15 +340,3 @@ def _authority(rule: GoverningRule) -> str:
         else ""
     )
     return f"It rests on {rule.authority}: {rule.citation.rstrip('.')}.{assumed}"
-
-
-def _wrapped(text: str, *, indent: int = 0) -> list[str]:
-    room = " " * indent
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=room,
-        subsequent_indent=room + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
