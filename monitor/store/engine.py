@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, RowMapping, create_engine, event, make_url, text
-from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import QueuePool
 
@@ -37,9 +37,18 @@ BUSY_SECONDS = 30
 ATTEMPTS: Final = 6
 """How often a transaction is tried that has to give way to others."""
 
-_GAVE_WAY: Final = frozenset({"40001", "40P01"})
-"""SQLSTATE of a failure to serialise and of a deadlock: another was served first, that is all."""
+STANDS_STILL_SECONDS: Final = 30
+"""How long a transaction that writes may ask for nothing: its machine is suspended, or gone."""
 
+_STOOD_STILL: Final = "25P03"
+_GAVE_WAY: Final = frozenset({"40001", "40P01", _STOOD_STILL})
+"""SQLSTATE of a failure to serialise, of a deadlock, and of having stood still for too long.
+
+Another was served first, that is all.
+"""
+
+_READS: Final[dict[str, Any]] = {"read_only": True}
+_READS_ON_POSTGRESQL: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 _SQLITE: Final = b"SQLite format 3\0"
 """How a database file begins; a new one is empty."""
@@ -66,7 +75,9 @@ def open_engine(url: str, *, must_exist: bool = False) -> Engine:
     """
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
-        return create_engine(address, pool_pre_ping=True, pool_size=8)
+        engine = create_engine(address, pool_pre_ping=True, pool_size=8)
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     file = Path(address.database) if address.database not in {None, "", ":memory:"} else None
     if file is not None:
         must_be_local(file)
@@ -139,6 +150,16 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.close()
 
 
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    """Nobody waits for long on the locks of one who stands still.
+
+    The server takes back the transaction of a suspended machine; when that goes on, it learns so.
+    """
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{STANDS_STILL_SECONDS}s'")
+    connection.autocommit = False
+
+
 def _begin_sqlite(connection: Connection) -> None:
     """Take the lock at once where a transaction writes.
 
@@ -159,15 +180,15 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     """Do some work in one transaction that writes; again where it had to give way to another.
 
-    The database ends a deadlock by choosing a victim, of which then nothing is kept: it is only
-    late. Any other fault is raised at once, and this one too when it does not pass. `work` may be
-    called several times: it changes nothing but the database.
+    The database ends a deadlock by choosing a victim, and takes back what stood still; nothing of
+    it is kept then, it is only late. Any other fault is raised at once, and this one too when it
+    does not pass. `work` may be called several times: it changes nothing but the database.
     """
     for attempt in count(1):
         try:
             with writing(engine) as connection:
                 return work(connection)
-        except OperationalError as error:
+        except DBAPIError as error:
             if attempt == ATTEMPTS or not gave_way(error):
                 raise
             log.info("transaction_gave_way", attempt=attempt)
@@ -175,9 +196,13 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     raise AssertionError
 
 
-def gave_way(error: OperationalError) -> bool:
+def gave_way(error: DBAPIError) -> bool:
     """Whether the database took a transaction back only because another was in its way."""
-    return getattr(error.orig, "sqlstate", None) in _GAVE_WAY
+    return _state(error) in _GAVE_WAY
+
+
+def _state(error: BaseException) -> object:
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
 def is_unusable(error: BaseException) -> bool:
@@ -189,7 +214,8 @@ def is_unusable(error: BaseException) -> bool:
         *(OperationalError, InterfaceError, NoConnection, sqlite3.OperationalError),
         *(NotADatabase, DatabaseGone),
     )
-    return isinstance(error, broken) or type(error) is DatabaseError
+    is_broken = isinstance(error, broken) or type(error) is DatabaseError
+    return is_broken or _state(error) == _STOOD_STILL
 
 
 def why_unusable(error: BaseException) -> str:
@@ -199,10 +225,15 @@ def why_unusable(error: BaseException) -> str:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One transaction that only reads, and sees one state of the world throughout."""
-    with engine.connect().execution_options(read_only=True) as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+    """One transaction that only reads, and sees one state of the world throughout.
+
+    It is in nobody's way, so it may think for as long as it likes.
+    """
+    is_postgresql = engine.dialect.name == "postgresql"
+    options = _READS | (_READS_ON_POSTGRESQL if is_postgresql else {})
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        if is_postgresql:
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         yield connection
 
 

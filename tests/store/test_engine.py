@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
-from sqlalchemy import Connection, Engine, select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+import monitor.store.engine
 from monitor.store.engine import (
     ATTEMPTS,
     WrongOwner,
     database_now,
     in_transaction,
+    is_unusable,
     open_engine,
     reading,
     share_turn,
@@ -95,6 +98,60 @@ def test_a_real_fault_is_not_tried_again(engine: Engine) -> None:
     with pytest.raises(OperationalError):
         in_transaction(engine, always)
     assert len(tried) == 1 + ATTEMPTS
+
+
+def test_nobody_waits_for_long_on_one_who_stands_still(
+    fresh_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A suspended machine holds a lock: the other goes on, and it does its work again later."""
+    monkeypatch.setattr(monitor.store.engine, "STANDS_STILL_SECONDS", 1)
+    engine, locked, went_on, tried = open_engine(fresh_postgres), Event(), Event(), []
+
+    def stand_still(connection: Connection) -> int:
+        tried.append(1)
+        take_turn(connection, "this")
+        if len(tried) == 1:
+            locked.set()
+            assert went_on.wait(timeout=60)
+        connection.execute(insert(case_).values(reference=f"late {len(tried)}"))
+        return len(tried)
+
+    def go_on() -> None:
+        assert locked.wait(timeout=60)
+        with writing(engine) as connection:
+            take_turn(connection, "this")
+        went_on.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        late, other = pool.submit(in_transaction, engine, stand_still), pool.submit(go_on)
+        other.result(timeout=90)
+        assert late.result(timeout=90) == 2
+    with reading(engine) as connection:
+        assert list(connection.scalars(select(case_.c.reference))) == ["late 2"]
+    engine.dispose()
+
+
+def test_a_transaction_without_a_second_try_says_that_the_database_failed_it(
+    fresh_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no fault of the program; and one that only reads may think for as long as it likes."""
+    monkeypatch.setattr(monitor.store.engine, "STANDS_STILL_SECONDS", 1)
+    engine = open_engine(fresh_postgres)
+    with reading(engine) as connection:
+        time.sleep(2)
+        assert connection.scalar(text("SELECT 1")) == 1
+
+    def stand_still() -> None:
+        with writing(engine) as connection:
+            connection.execute(text("SELECT 1"))
+            time.sleep(2)
+
+    with pytest.raises(DBAPIError) as stood_still:
+        stand_still()
+    assert is_unusable(stood_still.value)
+    with writing(engine) as connection:
+        assert connection.scalar(text("SELECT 1")) == 1, "the next has a connection that lives"
+    engine.dispose()
 
 
 def test_a_turn_waits_for_those_who_share_it_and_they_for_it(postgres: Engine) -> None:
