@@ -8,7 +8,7 @@ It does not care about stops or due times.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,6 +17,14 @@ from monitor.rulebook.match import ReadAttribute
 
 Asked = tuple[str, ReadAttribute, frozenset[str]]
 """Attribute, how to read it, and the values of which the case must have one."""
+
+
+class Return(NamedTuple):
+    """A case that left a rule came under it again."""
+
+    left_at: Instant
+    known_at: Instant
+    """When the monitor could first know that it was back."""
 
 
 class Coverage(NamedTuple):
@@ -29,6 +37,16 @@ class Coverage(NamedTuple):
     """When the case left the rule for good."""
     raised_after: Duration | None
     """How long after the start a regrade brought the case under the rule."""
+    returns: tuple[Return, ...] = ()
+    """Each return of a case that had left, in order of time."""
+
+    def known_by(self, due: Instant | None) -> Instant:
+        """When a clock could first be known that is due then.
+
+        A case that left before due had no clock: it is learnt of again when it comes back.
+        """
+        again = [each.known_at for each in self.returns if due is None or each.left_at <= due]
+        return max(self.known_at, *again) if again else self.known_at
 
 
 def coverage(
@@ -61,11 +79,13 @@ def coverage(
     is_news = first > 0 and _is_news(moments[first - 1], entered_at, asked, histories, risks)
     started_at = entered_at if is_news else start
     known_at = max(start_known_at, *(history.known_at(entered_at) for history in histories))
+    staying = _staying(moments, covered, asked, histories, risks)
     return Coverage(
         started_at=started_at,
         known_at=known_at,
-        left_at=_left_for_good(moments, _staying(moments, covered, asked, histories, risks)),
+        left_at=_left_for_good(moments, staying),
         raised_after=entered_at - start if is_news else None,
+        returns=tuple(_returns(moments, staying, histories)),
     )
 
 
@@ -190,3 +210,15 @@ def _left_for_good(moments: Sequence[Instant], covered: Sequence[bool]) -> Insta
         return None
     last_covered = len(covered) - 1 - covered[::-1].index(True)
     return moments[last_covered + 1]
+
+
+def _returns(
+    moments: Sequence[Instant], covered: Sequence[bool], histories: Sequence[_History]
+) -> Iterator[Return]:
+    left_at: Instant | None = None
+    for place in range(covered.index(True) + 1, len(moments)):
+        if not covered[place]:
+            left_at = moments[place] if left_at is None else left_at
+        elif left_at is not None:
+            yield Return(left_at, max(each.known_at(moments[place]) for each in histories))
+            left_at = None

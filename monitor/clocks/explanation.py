@@ -11,9 +11,12 @@ from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from monitor.clocks.fold import is_as_particular
+from monitor.clocks.righted import Righted
 from monitor.clocks.timeline import Fact, Identity, SetAside, Timeline
 from monitor.model import Clock, ClockKey, Duration, Event, Instant
 from monitor.rulebook.book import Duty
+from monitor.rulebook.language import StartCorrection
 
 
 class Part(StrEnum):
@@ -27,6 +30,7 @@ class Part(StrEnum):
     EXEMPTION = "exemption"
     WITHDRAWAL = "withdrawal"
     DEFERRAL = "deferral"
+    RESUMPTION = "resumption"
     CONFIRMATION = "confirmation"
     RETRACTION = "retraction"
     CORRECTION = "correction"
@@ -38,6 +42,10 @@ READ_AT_ITS_LATEST = frozenset({Part.STOP, Part.EXEMPTION, Part.WITHDRAWAL, Part
 
 _OWN_KINDS = frozenset({"cleared", "moved"})
 """Retractions that the monitor concludes itself: they happen when it is told."""
+
+
+_TAKEN_BACK = "a later decision to share took it back"
+_UNCONFIRMED = "a claim recorded after due that nobody confirmed in time: it ends nothing"
 
 
 class Considered(NamedTuple):
@@ -58,14 +66,18 @@ def considered(
     *,
     tolerances: Mapping[str, Duration],
     among: Collection[ClockKey] = (),
-    correction: str = "",
+    correction: StartCorrection | None = None,
+    at: Instant | None = None,
 ) -> list[Considered]:
     """Every fact that could have borne on a clock, and whether it did, in order of time.
 
     `tolerances`: feed → how much earlier than its start a stop may be. `among`: the keys of the
-    clocks that the same rule has of the case, this one's among them. `correction`: the kind of
-    event that puts a start right; empty where there is none.
+    clocks that the same rule has of the case, this one's among them. `correction`: how events that
+    put a start right are written; None where there are none. `at`: when it is asked: a claim that
+    was to be confirmed by then, and was not, ends nothing; None: it waits still.
     """
+    if at is not None and clock.confirm_by is not None and at > clock.confirm_by:
+        clock = clock._replace(stopped_at=None)
     asked = _Asked(clock, timeline, duty, tolerances, among, correction)
     found = [
         *asked.starts(),
@@ -75,6 +87,7 @@ def considered(
         *asked.corrections(),
         *asked.endings(),
         *asked.deferrals(),
+        *asked.resumptions(),
         *asked.confirmations(),
         *asked.set_aside(),
     ]
@@ -102,6 +115,7 @@ def part_of(event: Event, duty: Duty) -> Part | None:
         (duty.voids, Part.WITHDRAWAL),
         (duty.defers, Part.DEFERRAL),
         (duty.confirms, Part.CONFIRMATION),
+        (duty.resumes, Part.RESUMPTION),
     )
     return next((part for matcher, part in asked if matcher(event)), None)
 
@@ -125,19 +139,27 @@ class _Asked:
         duty: Duty,
         tolerances: Mapping[str, Duration],
         among: Collection[ClockKey],
-        correction: str,
+        correction: StartCorrection | None,
     ) -> None:
         self.clock, self.duty, self.tolerances = clock, duty, tolerances
         self.timeline = timeline
         self.among = among
         self.pairs = [(fact, event) for fact in timeline.facts for event in fact.versions]
-        self.correction = correction
         self.how, self.ended_at = _ending_of(clock)
+        starts = [(f, e) for f, e in self.pairs if duty.starts(e) and not self._not_ours(e)]
+        child = clock.key.child
+        about = [f for f in timeline.facts if all(v.child in ("", child or v.child) for v in f[0])]
+        self.righted = Righted(about, starts, None if duty.rule.each_start else correction)
+        began = [self.righted.began(fact, event) for fact, event in starts]
         self.first_known = clock.started_at - (clock.raised_after or 0)
-        self.corrected = not any(
-            event.occurred_from == self.first_known and duty.starts(event)
+        self.resumed = self.first_known not in began and any(
+            duty.resumes(event) and event.occurred_from == clock.started_at
             for _, event in self.pairs
         )
+        if self.resumed:
+            self.first_known = min(began, default=clock.started_at)
+        self.unfounded = self.first_known not in began
+        """Whether no start of its own explains it: then the first is taken for it."""
         self.ended_by_claim = any(
             self.duty.stops(event)
             and self.duty.is_claim(event)
@@ -153,10 +175,10 @@ class _Asked:
         for fact, event in self.pairs:
             if not self.duty.starts(event):
                 continue
-            why = self._not_ours(event) or self._why_not_started(event, begun=begun)
+            why = self._not_ours(event) or self._why_not_started(fact, event, begun=begun)
             counts = not why
             begun = begun or counts
-            why = why or self._why_started()
+            why = self._as_recorded(fact, event, why or self._why_started(), counts=counts)
             yield _said(event, Part.START, counts=counts, why=why + _doubt(fact))
 
     def _not_ours(self, event: Event) -> str:
@@ -172,21 +194,29 @@ class _Asked:
             return f"it is about another organisation, {event.organisation}"
         return ""
 
-    def _why_not_started(self, event: Event, *, begun: bool) -> str:
-        first_known = self.first_known
-        if (event.occurred_from == first_known or self.corrected) and not begun:
+    def _why_not_started(self, fact: Fact, event: Event, *, begun: bool) -> str:
+        first_known, at = self.first_known, self.righted.began(fact, event)
+        if (at == first_known or self.unfounded) and not begun:
             return ""
         if self.duty.rule.each_start:
             return "it starts a clock of its own"
-        if event.occurred_from < first_known:
+        if at < first_known:
             return "earlier, and the case was not under this rule then"
-        if event.occurred_from == first_known:
+        if at == first_known:
             return "of the same instant as the start that counts"
         return "a start, but not the earliest"
 
+    def _as_recorded(self, fact: Fact, event: Event, why: str, *, counts: bool) -> str:
+        """The same of a start that was put right: it was recorded here, and was elsewhere."""
+        if not self.righted.is_moved(fact, event):
+            return why
+        is_earlier = self.righted.began(fact, event) < event.occurred_from
+        said = f"as first recorded; since put right to {'an earlier' if is_earlier else 'a later'}"
+        return f"{said} time, at which the clock starts" if counts else f"{said} time: {why}"
+
     def _why_started(self) -> str:
-        if self.corrected:
-            return "the clock starts here, as it was put right"
+        if self.resumed:
+            return "the concern was first known here; this clock starts where sharing was decided"
         if self.clock.raised_after is None:
             return "the clock starts here"
         return "the concern was first known here; this clock starts where it was raised"
@@ -248,11 +278,16 @@ class _Asked:
     def corrections(self) -> Iterator[Considered]:
         """What put the start right, and what was to and did not."""
         for _, event in self.pairs:
-            if event.kind != self.correction or not self.correction:
+            if not self.righted.is_correction(event):
                 continue
-            counts = self.corrected and event.occurred_from == self.first_known
-            why = "the clock's start is put right to this" if counts else "it moves no start here"
-            yield _said(event, Part.CORRECTION, counts=counts, why=why)
+            why = self._not_ours(event) or self.righted.why_not(event)
+            counts = not why
+            yield _said(event, Part.CORRECTION, counts=counts, why=why or self._why_moved(event))
+
+    def _why_moved(self, correction: Event) -> str:
+        if correction.occurred_from == self.first_known and self.clock.raised_after is None:
+            return "the start is put right to this time: the clock starts here"
+        return "a start is put right to this time"
 
     # -- what ends it -----------------------------------------------------------------------
 
@@ -284,6 +319,8 @@ class _Asked:
             return "it stands under a notice of other children"
         earliest = min(version.occurred_to for version in fact.versions)
         if earliest < self.clock.started_at - self.tolerances.get(event.feed, 0):
+            if part is Part.EXEMPTION and self.resumed:
+                return _TAKEN_BACK
             return "it lies before the start and does not count"
         if self.clock.superseded_at is not None:
             return "another clock stands in this one's place"
@@ -291,10 +328,14 @@ class _Asked:
             return "it names no child or organisation and could mean several"
         return ""
 
-    def _ended_by(self, fact: Fact, event: Event, part: Part) -> tuple[bool, str]:
+    def _ended_by(  # noqa: PLR0911 - each answer is one line, in the order of the fold
+        self, fact: Fact, event: Event, part: Part
+    ) -> tuple[bool, str]:
         latest = max(version.occurred_to for version in fact.versions)
+        if part is Part.EXEMPTION and self.ended_at != latest and self._is_taken_back(event):
+            return False, _TAKEN_BACK
         if self.ended_at is None:
-            return False, "not counted"
+            return False, _UNCONFIRMED if self.duty.is_claim(event) else "not counted"
         if max(latest, self.clock.started_at) == self.ended_at:
             if part is not self.how:
                 return False, f"a {self.how} of the same instant ends the clock"
@@ -306,11 +347,17 @@ class _Asked:
             also = ", and it confirms the claim that ended it" if confirms else ""
             return False, f"the clock had ended by then{also}"
         if self.duty.is_claim(event):
-            return (
-                False,
-                "a claim recorded after due that nobody confirmed in time: it ends nothing",
-            )
+            return False, _UNCONFIRMED
         return False, "not counted"
+
+    def _is_taken_back(self, event: Event) -> bool:
+        """Whether a decision after this one puts the duty on again."""
+        return any(
+            self.duty.resumes(other)
+            and other.occurred_from > event.occurred_to
+            and is_as_particular(other, event)
+            for _, other in self.pairs
+        )
 
     def _is_of_others(self, event: Event, child: str) -> bool:
         """Whether an ending that names no child stands under a reference of other children."""
@@ -347,6 +394,31 @@ class _Asked:
                 why = "it holds the telling, and not the measurement"
             why = why or "a later deferral stands in its place"
             yield _said(event, Part.DEFERRAL, counts=counts, why=why + _doubt(fact))
+
+    def resumptions(self) -> Iterator[Considered]:
+        """Every decision that could take another back; none where there is nothing to take back."""
+        put_off = [
+            event for _, event in self.pairs if self.duty.exempts(event) or self.duty.defers(event)
+        ]
+        for fact, event in self.pairs:
+            before = [each for each in put_off if each.occurred_to < event.occurred_from]
+            if not before or not self.duty.resumes(event):
+                continue
+            why, counts = self._why_not_about(fact, event, Part.RESUMPTION), False
+            if not why and not any(is_as_particular(event, each) for each in before):
+                why = "it does not name whom the decision before it names"
+            if not why:
+                why, counts = self._why_resumed(event)
+            yield _said(event, Part.RESUMPTION, counts=counts, why=why + _doubt(fact))
+
+    def _why_resumed(self, event: Event) -> tuple[str, bool]:
+        if self.resumed and event.occurred_from == self.clock.started_at:
+            return "the duty is on again from here: the clock starts anew", True
+        if event.occurred_from == self.clock.held_until:
+            return "it ends the deferral: from here people are told", True
+        if self.ended_at is not None and event.occurred_from >= self.ended_at:
+            return "it does not take back what ended the clock", False
+        return "it takes the decision before it back", True
 
     def confirmations(self) -> Iterator[Considered]:
         """What confirms a claim and is no stop itself."""

@@ -9,7 +9,9 @@ For one version of one rule and one child and organisation, in this order:
 2. where the case came under the rule only later, the clock starts then (see `coverage`);
 3. due, from the start, the threshold and the calendar;
 4. the earliest closing fact at or after the start: a stop, an exemption or a withdrawal;
-5. where the case left the rule before due, the clock gives way; after due, it is measured on.
+5. where an exemption was taken back before anything else ended the duty, the clock starts anew
+   then; one that was decided after due, and taken back, counts for nothing;
+6. where the case left the rule before due, the clock gives way; after due, it is measured on.
 """
 
 from __future__ import annotations
@@ -64,6 +66,17 @@ class Closing(NamedTuple):
     at: Instant
     how: str
     fact: Fact
+
+
+class Run(NamedTuple):
+    """From when a clock ran, until when it had time, and what ended it."""
+
+    covered: Coverage
+    due: Instant | None
+    due_unknown: str
+    closing: Closing | None
+    confirm_by: Instant | None
+    """Until when what ended it is a claim to be confirmed."""
 
 
 STOPPED, EXEMPTED, VOIDED = "stopped", "exempted", "voided"
@@ -257,31 +270,72 @@ class _Case:
     def clock(self, start: Start, subject: Subject, among: Sequence[Subject]) -> Clock | None:
         """The clock of one start and subject; None where its rule never covers the case."""
         start = start._replace(duty=start.duty.at(subject.organisation))
-        duty = start.duty
         covered = self.coverage(start, subject)
         if covered is None:
             return None
-        due, due_unknown = duty.due(covered.started_at, start.event)
-        before = self._due_before(start.uncorrected, subject)
-        endings = self.endings(covered.started_at, subject, among, duty)
-        closing, confirm_by = self.closing(endings, duty, due, subject)
+        run = self.run(covered, start, subject, among)
+        covered, closing = run.covered, run.closing
         left_at = covered.left_at
         if closing is not None and left_at is not None and closing.at <= left_at:
             left_at = None
-        gave_way = left_at is not None and (due is None or left_at <= due)
+        gave_way = left_at is not None and (run.due is None or left_at <= run.due)
         if gave_way:
-            closing = confirm_by = None
+            run = run._replace(closing=None, confirm_by=None)
+        before = self._due_before(start.uncorrected, subject)
         return self._filled(
             start=start,
             subject=subject,
-            covered=covered,
-            due=(due, due_unknown),
-            due_before=None if before == due else before,
-            closing=closing,
-            confirm_by=confirm_by,
+            run=run,
+            due_before=None if before == run.due else before,
             superseded_at=left_at if gave_way else None,
             regraded_at=None if gave_way else left_at,
         )
+
+    def run(
+        self, covered: Coverage, start: Start, subject: Subject, among: Sequence[Subject]
+    ) -> Run:
+        """When a clock is due and what ends it, of the last time that the duty was on."""
+        duty = start.duty
+        taken_back: set[int] = set()
+        while True:
+            due, due_unknown = duty.due(covered.started_at, start.event)
+            endings = self.endings(covered.started_at, subject, among, duty)
+            endings = [ending for ending in endings if id(ending.fact) not in taken_back]
+            closing, confirm_by = self.closing(endings, duty, due, subject)
+            again = self._resumption(closing, endings, duty, subject)
+            if closing is None or again is None or _is_left_by(covered, again.at):
+                return Run(covered, due, due_unknown, closing, confirm_by)
+            if due is None or closing.at <= due:
+                covered = Coverage(again.at, again.fact.known_at, covered.left_at, None)
+            taken_back |= {id(e.fact) for e in endings if e.how == EXEMPTED and e.at < again.at}
+
+    def _resumption(
+        self, exempted: Closing | None, endings: Iterable[Closing], duty: Duty, subject: Subject
+    ) -> Closing | None:
+        """What took an exemption back, before the duty had ended otherwise."""
+        if exempted is None or exempted.how != EXEMPTED or not duty.resumes.kinds:
+            return None
+        again = self._taken_back(exempted.fact.event, duty, subject, after=exempted.at)
+        if again is None:
+            return None
+        ended = (e.at for e in endings if e.how != EXEMPTED and e.at >= exempted.at)
+        return None if any(at <= again.at for at in ended) else again
+
+    def _taken_back(
+        self, decision: Event, duty: Duty, subject: Subject, *, after: Instant
+    ) -> Closing | None:
+        """The first later decision by which a duty is on again that another had put off."""
+        found = [
+            Closing(version.occurred_from, "resumed", fact)
+            for fact in self.having(duty.resumes)
+            for version in fact.versions
+            if duty.resumes(version)
+            and version.occurred_from > after
+            and _may_end(version, subject, ())
+            and not self.is_of_others(version, subject)
+            and is_as_particular(version, decision)
+        ]
+        return min(found, key=lambda each: each.at, default=None)
 
     def _due_before(self, uncorrected: Start | None, subject: Subject) -> Instant | None:
         """When the clock would be due, had its start not been corrected."""
@@ -381,16 +435,13 @@ class _Case:
         *,
         start: Start,
         subject: Subject,
-        covered: Coverage,
-        due: tuple[Instant | None, str],
+        run: Run,
         due_before: Instant | None,
-        closing: Closing | None,
-        confirm_by: Instant | None,
         superseded_at: Instant | None,
         regraded_at: Instant | None,
     ) -> Clock:
         duty, rule = start.duty, start.duty.rule
-        due_at, due_unknown = due
+        covered, due_at, closing = run.covered, run.due, run.closing
         how, at = (closing.how, closing.at) if closing else ("", None)
         stop = closing.fact if closing and how == STOPPED else None
         held_from, held_until = self._deferral(duty, subject, covered.started_at)
@@ -407,7 +458,7 @@ class _Case:
             calendar_version=duty.calendar_version,
             started_at=covered.started_at,
             due_at=due_at,
-            due_unknown=due_unknown,
+            due_unknown=run.due_unknown,
             due_soon_at=_due_soon_at(duty, due_at),
             stopped_at=at if how == STOPPED else None,
             exempt_at=at if how == EXEMPTED else None,
@@ -415,10 +466,10 @@ class _Case:
             superseded_at=superseded_at,
             regraded_at=regraded_at,
             breached_at=due_at if at is not None and due_at is not None and at > due_at else None,
-            known_at=covered.known_at,
+            known_at=covered.known_by(due_at),
             stop_known_at=closing.fact.known_at if closing else None,
             stop_recorded_at=stop.recorded_at if stop else None,
-            confirm_by=confirm_by,
+            confirm_by=run.confirm_by,
             held_from=held_from,
             held_until=held_until,
             stage=record.stage,
@@ -460,6 +511,8 @@ class _Case:
         latest = max(decided, key=lambda fact: fact.event.occurred_to).event
         longest = shift(latest.occurred_to, duty.rule.defer.at_most, duty.calendar)
         until = longest if latest.review_at is None else min(latest.review_at, longest)
+        again = self._taken_back(latest, duty, subject, after=latest.occurred_to)
+        until = until if again is None else min(until, again.at)
         return latest.occurred_to, max(until, latest.occurred_to)
 
     def _confirm_by(
@@ -575,6 +628,25 @@ def _put_right(starts: Sequence[Start], right: Mapping[str, Correction]) -> list
             start = start._replace(event=event, known_at=known_at)  # noqa: PLW2901 - as corrected
         moved.append(start)
     return sorted(moved, key=_place_of_start)
+
+
+def is_as_particular(event: Event, decision: Event) -> bool:
+    """Whether an event names whatever a decision named.
+
+    To share in general does not speak of health, from which it was withheld for a reason.
+    """
+    return all(
+        not named or named == said
+        for named, said in (
+            (decision.partner, event.partner),
+            (decision.organisation, event.organisation),
+            (decision.child, event.child),
+        )
+    )
+
+
+def _is_left_by(covered: Coverage, instant: Instant) -> bool:
+    return covered.left_at is not None and covered.left_at < instant
 
 
 def _organisations(naming: Iterable[Event], child: str, duty: Duty) -> list[str]:

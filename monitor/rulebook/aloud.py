@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from monitor.rulebook.book import Documents
@@ -25,6 +26,9 @@ from monitor.rulebook.language import (
 from monitor.words import capital, count, listed
 from monitor.worktime.limits import ClosedDayReceipt, EventTime, Limit, Unit
 
+NO_TITLES: Final[Mapping[str, str]] = MappingProxyType({})
+"""Where no installation is at hand: roles are named by their ids, in words."""
+
 
 class Paragraph(NamedTuple):
     """What is answered, and the answer."""
@@ -33,8 +37,13 @@ class Paragraph(NamedTuple):
     text: str
 
 
-def read_aloud(rule: Rule, documents: Documents) -> list[Paragraph]:
-    """Everything a rule says, in the order in which people ask."""
+def read_aloud(
+    rule: Rule, documents: Documents, titles: Mapping[str, str] = NO_TITLES
+) -> list[Paragraph]:
+    """Everything a rule says, in the order in which people ask.
+
+    `titles`: role → how this force calls it, which then stands before its id.
+    """
     words = _Words(documents.vocabulary)
     calendar = {each.id: each for each in documents.calendars}.get(rule.calendar)
     ladder = {each.id: each for each in documents.ladders}.get(rule.ladder or "")
@@ -44,7 +53,7 @@ def read_aloud(rule: Rule, documents: Documents) -> list[Paragraph]:
         Paragraph("What ends it", _done(rule, words)),
         *_exceptions(rule, words),
         Paragraph("Who says so", _authority(rule)),
-        Paragraph("Who is told", _told(rule, ladder)),
+        Paragraph("Who is told", _told(rule, ladder, titles)),
         Paragraph("In force", _effective(rule)),
     ]
     return [each for each in paragraphs if each.text]
@@ -176,6 +185,11 @@ def _exceptions(rule: Rule, words: _Words) -> Iterator[Paragraph]:
             f" until the review that was named, and for {at_most} at most where none was."
         )
         yield Paragraph("Put off", text)
+    if rule.resume:
+        text = (
+            f"Either is taken back, and time begins anew, when {words.any_of(rule.resume, 'or')}."
+        )
+        yield Paragraph("On again", text)
 
 
 # -- who says so, who is told ------------------------------------------------------------------
@@ -193,7 +207,7 @@ def _authority(rule: Rule) -> str:
     return " ".join(re.sub(r"\.\.$", ".", each.strip()) for each in said)
 
 
-def _told(rule: Rule, ladder: Ladder | None) -> str:
+def _told(rule: Rule, ladder: Ladder | None, titles: Mapping[str, str]) -> str:
     if rule.alerts is Alerts.OFF:
         return "Nobody: it is only measured."
     if rule.alerts is Alerts.DIGEST:
@@ -201,15 +215,15 @@ def _told(rule: Rule, ladder: Ladder | None) -> str:
     if ladder is None:
         return f"By the ladder {rule.ladder}, which is not there."
     night = "at any hour" if rule.wakes else "in duty hours; in the night it waits"
-    return f"By the ladder {ladder.id}, {night}: {told_by(ladder)}"
+    return f"By the ladder {ladder.id}, {night}: {told_by(ladder, titles)}"
 
 
-def told_by(ladder: Ladder) -> str:
+def told_by(ladder: Ladder, titles: Mapping[str, str] = NO_TITLES) -> str:
     """A ladder's rungs: "1 hour before it is due, whoever has the case; …"."""
-    said = "; ".join(f"{_when(rung)}, {_role(rung.tell)}" for rung in ladder.rungs)
+    said = "; ".join(f"{_when(rung)}, {_role(rung.tell, titles)}" for rung in ladder.rungs)
     if (repeat := ladder.repeat) is not None:
         every, days = spoken(repeat.every), count(repeat.for_days, "day")
-        said += f"; then again every {every}, {_role(repeat.tell)}, for {days}"
+        said += f"; then again every {every}, {_role(repeat.tell, titles)}, for {days}"
     return f"{said}."
 
 
@@ -220,9 +234,11 @@ def _when(rung: Rung) -> str:
     return f"{spoken(rung.at.limit)} {side} it is due"
 
 
-def _role(name: str) -> str:
+def _role(name: str, titles: Mapping[str, str]) -> str:
     if name == HOLDER:
         return "whoever has the case"
+    if name in titles:
+        return f"the {titles[name]} ({name})"
     parts = [_SHORT.get(part, part) for part in name.replace("on_call", "on-call").split("_")]
     return f"the {' '.join(parts)}"
 

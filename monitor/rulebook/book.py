@@ -53,6 +53,7 @@ MEASURING_FIELDS = (
     "exempt",
     "void",
     "defer",
+    "resume",
     "confirm",
     "threshold",
     "calendar",
@@ -142,6 +143,7 @@ class Duty:
         self.exempts = Matcher(rule.exempt)
         self.voids = Matcher(rule.void)
         self.defers = Matcher(rule.defer.when if rule.defer else ())
+        self.resumes = Matcher(rule.resume)
         self.confirms = Matcher(rule.confirm.by if rule.confirm else ())
         self.applies = tuple(
             (name, attribute_reader(name), values) for name, values in rule.case_attributes.items()

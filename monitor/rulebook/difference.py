@@ -54,6 +54,7 @@ _IN_WORDS: Final = {
     "exempt": "what exempts it",
     "void": "what makes it fall away",
     "defer": "what puts telling off",
+    "resume": "what takes an exemption or a deferral back",
     "confirm": "what must be confirmed",
     "for_each": "counted for each",
     "owed_to": "owed to",

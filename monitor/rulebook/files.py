@@ -251,7 +251,7 @@ def _word_faults(page: Page[Rule], vocabulary: Vocabulary) -> Iterator[Fault]:
         yield _unknown(page, ("partner",), rule.partner, vocabulary.partners)
     for name, values in rule.case_attributes.items():
         yield from _attribute_faults(page, ("applies", name), name, values, words)
-    for part in ("owed_to", "start", "stop", "exempt", "void"):
+    for part in ("owed_to", "start", "stop", "exempt", "void", "resume"):
         for index, condition in enumerate(getattr(rule, part)):
             yield from _condition_faults(page, (part, index), condition, words)
     for index, condition in enumerate(rule.defer.when if rule.defer else ()):

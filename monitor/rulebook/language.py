@@ -185,7 +185,7 @@ class Confirmation(Written):
 class Rule(Written):
     """One duty: which cases, what starts and stops its clock, how long, who is told."""
 
-    GAINED: ClassVar[frozenset[str]] = frozenset({"owed_to"})
+    GAINED: ClassVar[frozenset[str]] = frozenset({"owed_to", "resume"})
 
     id: Name
     title: Sentence
@@ -213,6 +213,8 @@ class Rule(Written):
     exempt: tuple[Condition, ...] = ()
     void: tuple[Condition, ...] = ()
     defer: Deferral | None = None
+    resume: tuple[Condition, ...] = ()
+    """Which decision takes an exemption or a deferral back: the duty is on again from it."""
     confirm: Confirmation | None = None
     threshold: WrittenLimit
     calendar: Name = "clock-hours"

@@ -208,6 +208,7 @@ DEFER = {
     "when": [{"kind": "share_decision", "decision": "deferred"}],
     "at_most": "7 calendar days",
 }
+RESUME = [{"kind": "share_decision", "decision": "shared"}]
 CONFIRM = {
     "where": {"method": "verbal"},
     "by": [
@@ -281,7 +282,10 @@ RULES = (
 )
 """A rule of every sort: by risk, by child and organisation, in two versions, at each start."""
 
-GENERATED_BOOK = book(*RULES)
+AGAIN = rule(id="council-again", for_each=["child"], threshold="3h", defer=DEFER, resume=RESUME)
+GENERATED_RULES = (*RULES, AGAIN)
+
+GENERATED_BOOK = book(*GENERATED_RULES)
 
 _KINDS = (
     *("contact", "contact", "notice_submitted", "triaged", "regraded", "notice_withdrawn"),

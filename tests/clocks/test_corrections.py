@@ -16,7 +16,7 @@ from monitor.rulebook.book import Rulebook, build_rulebook
 from monitor.rulebook.language import Rule, StartCorrection
 from tests.clocks.histories import (
     GENERATED_BOOK,
-    RULES,
+    GENERATED_RULES,
     T0,
     TOLERANCES,
     book,
@@ -173,7 +173,7 @@ def test_a_correction_and_a_regrade_agree_in_any_order() -> None:
 
 # -- laws -------------------------------------------------------------------------------------
 
-BOOK = correcting(*RULES)
+BOOK = correcting(*GENERATED_RULES)
 CORRECTIONS = st.lists(
     st.builds(
         lambda hours, kind, child, evidence: corrected(

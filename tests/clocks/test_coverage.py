@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.clocks.coverage import Coverage, coverage, value_at
+from monitor.clocks.coverage import Coverage, Return, coverage, value_at
 from monitor.model import HOUR, MINUTE, Event
 from monitor.rulebook.match import attribute_reader
 from tests.clocks.histories import T0, contact, event, regraded
@@ -74,7 +74,8 @@ def test_coming_back_is_not_leaving() -> None:
         regraded(T0 + 2 * HOUR, risk="medium"),
         regraded(T0 + 3 * HOUR, risk="high"),
     ]
-    assert covered(events, ASKED_HIGH) == Coverage(T0, KNOWN, None, None)
+    back = Return(T0 + 2 * HOUR, T0 + 3 * HOUR + MINUTE)
+    assert covered(events, ASKED_HIGH) == Coverage(T0, KNOWN, None, None, (back,))
 
 
 def test_leaving_twice_counts_the_last_time() -> None:

@@ -13,10 +13,12 @@ from monitor.model import HOUR, MINUTE, Clock, Event
 from tests.clocks.histories import (
     CONFIRM,
     GENERATED_BOOK,
+    RESUME,
     T0,
     TOLERANCES,
     book,
     contact,
+    decided,
     event,
     histories,
     regraded,
@@ -61,7 +63,9 @@ def why(facts: Sequence[Considered], kind: str) -> list[str]:
 def test_every_clock_has_one_start_that_counts(events: list[Event]) -> None:
     for clock, facts in explained(events):
         (start,) = [each for each in facts if each.part is Part.START and each.counts]
-        assert start.event.occurred_from == clock.started_at - (clock.raised_after or 0)
+        again = [each for each in facts if each.part is Part.RESUMPTION and each.counts]
+        if clock.started_at not in [each.at for each in again]:
+            assert start.event.occurred_from == clock.started_at - (clock.raised_after or 0)
 
 
 @given(histories())
@@ -93,6 +97,40 @@ def test_no_fact_that_a_rule_asks_for_is_passed_over(events: list[Event]) -> Non
                 continue
             again = any(says_the_same(told_event, each) for each in live)
             assert told_event in named or again
+
+
+def test_what_a_clock_starts_anew_from_is_said_and_what_it_took_back() -> None:
+    events = [
+        contact(),
+        decided(T0 + HOUR, "withheld", id="1"),
+        decided(T0 + 2 * HOUR, "withheld", id="2"),
+        decided(T0 + 5 * HOUR, "shared", id="3"),
+        decided(T0 + 6 * HOUR, "shared", id="4"),
+    ]
+    ((clock, facts),) = explained(events, book(rule(resume=RESUME)))
+    assert clock.started_at == T0 + 5 * HOUR
+    assert why(facts, "contact") == [
+        "the concern was first known here; this clock starts where sharing was decided"
+    ]
+    assert why(facts, "share_decision") == [
+        "a later decision to share took it back",
+        "a later decision to share took it back",
+        "the duty is on again from here: the clock starts anew",
+        "it takes the decision before it back",
+    ]
+
+
+def test_a_decision_to_share_in_general_says_that_it_does_not_name_whom_the_other_names() -> None:
+    events = [
+        contact(),
+        decided(T0 + HOUR, "withheld", partner="council", id="1"),
+        decided(T0 + 2 * HOUR, "shared", id="2"),
+    ]
+    ((_, facts),) = explained(events, book(rule(resume=RESUME)))
+    assert why(facts, "share_decision") == [
+        "the clock ends here",
+        "it does not name whom the decision before it names",
+    ]
 
 
 # -- what is said ---------------------------------------------------------------------------------

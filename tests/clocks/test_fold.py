@@ -18,6 +18,7 @@ from tests.clocks.histories import (
     CONFIRM,
     DEFER,
     GENERATED_BOOK,
+    RESUME,
     T0,
     TOLERANCES,
     clock_of,
@@ -234,6 +235,92 @@ def test_a_decision_for_one_child_exempts_only_that_child() -> None:
     events = [contact(child="a"), contact(child="b"), decided(T0 + HOUR, "withheld", child="a")]
     exempt = {c.key.child: c.exempt_at for c in clocks_of(*events, rules=[each])}
     assert exempt == {"a": T0 + HOUR, "b": None}
+
+
+@pytest.mark.parametrize(("left_at", "known_at"), [(DUE, DUE + 9 * HOUR), (DUE + 1, T0 + MINUTE)])
+def test_a_case_that_left_before_due_is_learnt_of_again_when_it_comes_back(
+    left_at: int, known_at: int
+) -> None:
+    """It is measured from its start; but nobody who had no clock before them let it pass."""
+    of_abuse = rule(applies={"category": ["physical_abuse"]})
+    back = DUE + 8 * HOUR
+    events = [
+        contact(),
+        regraded(left_at, category="neglect"),
+        regraded(back, category="physical_abuse", received=back + HOUR),
+    ]
+    clock = clock_of(*events, rules=[of_abuse])
+    assert (clock.started_at, clock.due_at, clock.known_at) == (T0, DUE, known_at)
+
+
+AGAIN = [rule(resume=RESUME)]
+
+
+def run_of(clock: Clock) -> tuple[int, int | None, Verdict]:
+    return clock.started_at, clock.due_at, says(clock)
+
+
+def test_a_decision_to_share_takes_a_withholding_back_and_the_clock_starts_anew() -> None:
+    """Nothing was owed while it was withheld: the whole limit runs from the later decision."""
+    later = T0 + 30 * HOUR
+    events = [contact(), decided(T0 + HOUR, "withheld"), decided(later, "shared", received=later)]
+    assert says(clock_of(*events)) is Verdict.EXEMPT, "where the rule does not say so"
+    clock = clock_of(*events, rules=AGAIN)
+    assert run_of(clock) == (later, later + 4 * HOUR, Verdict.OVERDUE)
+    assert (clock.exempt_at, clock.known_at) == (None, later)
+    assert says(clock_of(*events, told(later + 4 * HOUR), rules=AGAIN)) is Verdict.MET
+    assert says(clock_of(*events, decided(later + HOUR, "withheld"), rules=AGAIN)) is Verdict.EXEMPT
+
+
+def test_what_was_withheld_after_due_and_shared_after_all_was_overdue_all_the_time() -> None:
+    events = [contact(), decided(DUE + HOUR, "withheld"), decided(DUE + 2 * HOUR, "shared")]
+    assert run_of(clock_of(*events, rules=AGAIN)) == (T0, DUE, Verdict.OVERDUE)
+    assert clock_of(*events, told(DUE + 3 * HOUR), rules=AGAIN).breached_at == DUE
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        decided(T0 + HOUR, "shared"),
+        decided(T0 + 2 * HOUR, "shared", child="b"),
+        decided(T0 + 2 * HOUR, "shared", partner="health"),
+    ],
+    ids=["in the same instant", "of another child", "with another partner"],
+)
+def test_a_withholding_stands_unless_a_later_decision_is_about_the_same(second: Event) -> None:
+    first = decided(T0 + HOUR, "withheld", child="a", partner="council")
+    of_each = rule(for_each=["child"], resume=RESUME)
+    (clock, *_) = clocks_of(contact(child="a"), first, second, rules=[of_each])
+    assert clock.exempt_at == T0 + HOUR
+
+
+def test_to_share_in_general_takes_back_no_withholding_from_one() -> None:
+    """It was withheld from the council for a reason that a general decision does not speak of."""
+    in_general = decided(T0 + 2 * HOUR, "shared")
+    of_one = decided(T0 + HOUR, "withheld", partner="council")
+    assert says(clock_of(contact(), of_one, in_general, rules=AGAIN)) is Verdict.EXEMPT
+    of_all = decided(T0 + HOUR, "withheld")
+    assert clock_of(contact(), of_all, in_general, rules=AGAIN).started_at == T0 + 2 * HOUR
+
+
+def test_what_was_shared_while_it_was_withheld_is_shared() -> None:
+    events = [decided(T0 + HOUR, "withheld"), told(T0 + 2 * HOUR), decided(T0 + DAY, "shared")]
+    assert says(clock_of(contact(), *events, rules=AGAIN)) is Verdict.EXEMPT
+
+
+def test_a_case_that_left_the_rule_while_it_was_withheld_does_not_come_back_by_sharing() -> None:
+    of_neglect = rule(applies={"category": ["physical_abuse"]}, resume=RESUME)
+    events = [decided(T0 + HOUR, "withheld"), regraded(T0 + 2 * HOUR, category="neglect")]
+    clock = clock_of(contact(), *events, decided(T0 + DAY, "shared"), rules=[of_neglect])
+    assert says(clock) is Verdict.EXEMPT
+
+
+def test_a_decision_to_share_ends_a_deferral() -> None:
+    deferring = rule(defer=DEFER, resume=RESUME)
+    events = [contact(), decided(T0 + HOUR, "deferred"), decided(T0 + 3 * HOUR, "shared")]
+    clock = clock_of(*events, rules=[deferring])
+    assert (clock.held_from, clock.held_until) == (T0 + HOUR, T0 + 3 * HOUR)
+    assert (clock.started_at, clock.due_at) == (T0, DUE)
 
 
 # -- children and organisations ---------------------------------------------------------------

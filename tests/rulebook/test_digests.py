@@ -10,7 +10,7 @@ import pytest
 
 from monitor.rulebook.book import measuring_digest
 from monitor.rulebook.language import Rule
-from tests.clocks.histories import GENERATED_BOOK, RULES, rule
+from tests.clocks.histories import RESUME, RULES, book, rule
 
 ACCEPTED = {
     ("council", 1): "0cc400ebfd51de2debcfa3e85c3464fdbfe443a44f1467025587fc8848a5260c",
@@ -37,10 +37,10 @@ def test_a_rule_due_at_a_time_on_the_event_keeps_its_digest() -> None:
     )
 
 
-@pytest.mark.parametrize("gained", ["owed_to", "start_correction"])
+@pytest.mark.parametrize("gained", ["owed_to", "resume", "start_correction"])
 def test_words_that_are_not_used_are_not_written(gained: str) -> None:
     """An active rulebook and what was approved are known by their text: another would stop them."""
-    assert gained not in GENERATED_BOOK.documents.as_json()
+    assert gained not in book(*RULES).documents.as_json()
 
 
 def test_what_the_language_gained_is_measured() -> None:
@@ -48,10 +48,13 @@ def test_what_the_language_gained_is_measured() -> None:
     plain = rule(for_each=["organisation"])
     owed = rule(for_each=["organisation"], owed_to=[FOUND])
     other = rule(for_each=["organisation"], owed_to=[FOUND | {"basis": "resident"}])
+    again = rule(resume=RESUME)
     free = rule(threshold="time on the event")
     week = rule(threshold="time on the event within 7 calendar days")
     day = rule(threshold="time on the event within 24h")
-    assert len({measuring_digest(each) for each in (plain, owed, other, free, week, day)}) == 6
+    assert (
+        len({measuring_digest(each) for each in (plain, owed, other, again, free, week, day)}) == 7
+    )
 
 
 def test_what_the_language_gained_is_read_back_as_written() -> None:
