@@ -10,20 +10,32 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from monitor.data import data_folder
 from monitor.faults import Fault, FaultsFound
 from monitor.governing import Activated, activate_now, governed, limited
-from monitor.rulebook.approval import Governed, Kind, State, content_digest
+from monitor.rulebook.approval import Approved, Governed, Kind, State, content_digest
 from monitor.rulebook.book import Documents, Rulebook
 from monitor.rulebook.difference import Difference, difference
 from monitor.rulebook.files import Page, Pages, read_documents, read_page, read_pages
+from monitor.rulebook.findings import Finding, beginning
 from monitor.rulebook.language import Ladder, Rule
 from monitor.store import actions, nodes, rulebooks
-from monitor.store.engine import Connection, in_transaction, open_engine, reading
-from monitor.store.schema import check_current
+from monitor.store.engine import (
+    Connection,
+    DatabaseGone,
+    NetworkFile,
+    NotADatabase,
+    WrongOwner,
+    in_transaction,
+    is_unusable,
+    open_engine,
+    reading,
+)
+from monitor.store.schema import SchemaNotCurrent, check_current
 
 if TYPE_CHECKING:
     from monitor.model import Instant
@@ -33,9 +45,10 @@ Approvable: TypeAlias = Rule | Ladder
 
 
 class Account(NamedTuple):
-    """An account of the operating system."""
+    """Who approves."""
 
-    uid: int
+    numbers: frozenset[int]
+    """Of the accounts of the operating system: by which the command runs, and who typed it."""
     name: str
 
 
@@ -90,6 +103,14 @@ class Plan:
         names = {content.id for content in self.contents}
         found = difference(self.before.documents, self.after.documents)
         return [each for each in found if each.id in names]
+
+    def beginnings(self, today: date) -> list[Finding]:
+        """What was measured already and would change; `today`: the date where the force is."""
+        trial = set(self.before.documents.trial)
+        rules = self.before.documents.rules
+        approved = [rule for rule in rules if (rule.id, rule.version) not in trial]
+        meant = [each for each in self.contents if isinstance(each, Rule)]
+        return [each for rule in meant for each in beginning(rule, approved, today=today)]
 
 
 def plan_approval(settings: Settings, names: Collection[str], *, everything: bool = False) -> Plan:
@@ -243,7 +264,8 @@ def own_writing(settings: Settings, plan: Plan, account: Account) -> list[Fault]
             mend="have another account approve it",
         )
         for page in plan.pages
-        if Path(page.file).stat().st_uid == account.uid and not _came_with_the_program(page, folder)
+        if Path(page.file).stat().st_uid in account.numbers
+        and not _came_with_the_program(page, folder)
     ]
 
 
@@ -266,6 +288,40 @@ def _changed_since(plan: Plan, folder: Path) -> Iterator[Fault]:
             expected="files were changed while they were being approved",
             mend="look at them and approve again",
         )
+
+
+def waiting_beginnings(settings: Settings, folder: Path | None, *, today: date) -> list[Finding]:
+    """The same of all rules of a folder (the settings' own by default) that nobody approved yet.
+
+    Nothing is found where there is no database, or none that this account and program can read.
+    Raises FaultsFound for the files.
+    """
+    documents = read_documents(folder or settings.path(settings.paths.rules))
+    approved = _approved_where_known(settings)
+    keys = {(rule.id, rule.version) for rule in approved}
+    waiting = [rule for rule in documents.rules if (rule.id, rule.version) not in keys]
+    return [each for rule in waiting for each in beginning(rule, approved, today=today)]
+
+
+def _approved_where_known(settings: Settings) -> list[Rule]:
+    try:
+        return [rule for rule, _ in _approved(settings).rules.values()]
+    except (DatabaseGone, NetworkFile, NotADatabase, SchemaNotCurrent, WrongOwner):
+        return []
+    except Exception as error:
+        if not is_unusable(error):
+            raise
+        return []
+
+
+def _approved(settings: Settings) -> Approved:
+    engine = open_engine(settings.database_url(), must_exist=True)
+    try:
+        check_current(engine)
+        with reading(engine) as connection:
+            return Approved.of(rulebooks.approvals(connection))
+    finally:
+        engine.dispose()
 
 
 # -- how it stands ----------------------------------------------------------------------------

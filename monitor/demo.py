@@ -177,7 +177,7 @@ def _configure(folder: Path, port: int) -> None:
 def _approve(settings: Settings, *, now: Instant) -> None:
     """The sample set tells somebody here; no force has approved it."""
     plan = plan_approval(settings, (), everything=True)
-    nobody = Account(uid=-1, name="demonstration")
+    nobody = Account(frozenset(), name="demonstration")
     approve(settings, plan, role="the demonstration", account=nobody, now=now)
 
 

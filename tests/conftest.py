@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # A developer's own installation must not leak into a test.
 for _name in [name for name in os.environ if name.startswith("MONITOR_")]:
     del os.environ[_name]
+os.environ.pop("SUDO_UID", None)  # nor who lent the account it runs under
 
 # No deadline: a busy machine is no fault. HYPOTHESIS_PROFILE=campaign looks much longer.
 _PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])

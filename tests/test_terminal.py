@@ -15,6 +15,7 @@ from monitor.cycle.status import CaseloadStatus, FeedStatus, LoopStatus, Service
 from monitor.model import DAY, HOUR, MINUTE, Verdict
 from monitor.terminal import (
     CLOCK_COLUMNS,
+    LEGEND,
     status_lines,
     status_values,
     write_clocks,
@@ -92,12 +93,35 @@ def test_an_empty_list_is_a_heading() -> None:
     assert printed().split() == list(CLOCK_COLUMNS)
 
 
+def test_a_rule_on_trial_is_marked_and_the_mark_is_said_once_beneath() -> None:
+    """Whoever reads the table must not take what a trial rule says for decided policy."""
+    heading, first, second, empty, *legend = printed(
+        row(), row(on_trial=True, rule="no-notice")
+    ).splitlines()
+    assert heading.split() == list(CLOCK_COLUMNS)
+    assert first.endswith("overdue")
+    assert second.endswith("overdue *")
+    assert (empty, " ".join(legend)) == ("", LEGEND)
+    assert LEGEND.startswith("* on trial: nobody has approved this rule.")
+    assert LEGEND not in printed(row())
+
+
+def test_the_legend_fits_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    *_, legend, rest = printed(row(on_trial=True), out=Screen()).splitlines()
+    assert f"{legend} {rest}" == LEGEND
+    assert max(len(legend), len(rest)) <= 80
+
+
 def test_csv_and_json_hold_the_same_whole_values() -> None:
     """The whole hash, times in UTC; absent is empty in one and null in the other."""
-    rows = (row(), row(child="", due_at=None))
+    rows = (row(), row(child="", due_at=None, on_trial=True))
     read = list(csv.DictReader(io.StringIO(printed(*rows, form="csv"))))
     listed = json.loads(printed(*rows, form="json"))
+    assert [one.pop("on_trial") for one in read] == ["false", "true"]
+    assert [one.pop("on_trial") for one in listed] == [False, True]
     assert [{name: cell or None for name, cell in one.items()} for one in read] == listed
+    assert list(read[0]) == list(CLOCK_COLUMNS), "what was added stands at the end"
     assert read[0] == {
         "rule": "significant-harm-council",
         "reference": "PPN-2027-004211",

@@ -10,7 +10,6 @@ status. It knows no command.
 from __future__ import annotations
 
 import functools
-import getpass
 import logging
 import os
 import sys
@@ -113,11 +112,31 @@ def faults_said() -> Iterator[None]:
         refuse(str(error))
     except (DatabaseGone, NotADatabase) as error:
         refuse(str(error))
+    except PermissionError as error:
+        refuse(_not_allowed(error))
     except Exception as error:
         if not is_unusable(error):
             raise
         click.echo(f"the database cannot be used now: {why_unusable(error)}", err=True)
         sys.exit(NEEDS_A_PERSON)
+
+
+def _not_allowed(error: PermissionError) -> str:
+    """Which file an account may not use, and as whom the command is to be run."""
+    file, mine = Path(str(error.filename or "")), account_name(os.getuid())
+    said = f"{file}: the account {mine} may not use it"
+    owner = next((account_name(uid) for uid in map(_owner, (file, *file.parents)) if uid), mine)
+    if owner == mine:
+        return said
+    return f"{said}. Commands run as the account that runs the monitor: sudo -u '{owner}' monitor …"
+
+
+def _owner(file: Path) -> int | None:
+    """Whose a file is; None where it cannot be seen, or is the system's."""
+    try:
+        return file.stat().st_uid or None
+    except OSError:
+        return None
 
 
 def refuse(*why: str) -> NoReturn:
@@ -155,11 +174,31 @@ def opened(
 
 
 def actor() -> str:
-    """Who types: the name of the account, or its number where it has none."""
+    """Who types: the account, and beside it that which it was lent by `sudo`.
+
+    As the operating system knows it, and never by a variable that whoever types can set; but for
+    those that `sudo` sets itself, which are believed of who could do all that the account can.
+    """
+    typed_as, typed_by = accounts()
+    if typed_by == typed_as:
+        return account_name(typed_as)
+    return f"{account_name(typed_by)} (by sudo as {account_name(typed_as)})"
+
+
+def accounts() -> tuple[int, int]:
+    """The number of the account by which a command runs, and of who typed it."""
+    runs_as, lent_to = os.getuid(), os.environ.get("SUDO_UID", "")
+    return runs_as, int(lent_to) if lent_to.isdecimal() else runs_as
+
+
+def account_name(number: int) -> str:
+    """The name of an account, or its number where it has none."""
+    import pwd
+
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"uid {number}"
 
 
 def counted(number: int, noun: str) -> str:

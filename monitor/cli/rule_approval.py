@@ -8,18 +8,19 @@ What comes in: arguments, and a yes or no. What goes out: what would change, the
 
 from __future__ import annotations
 
-import os
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
 from monitor.cli.doors import (
     NEEDS_A_PERSON,
     WIDTH,
+    accounts,
     actor,
     counted,
     faults_said,
@@ -33,6 +34,7 @@ from monitor.cli.rule_reading import difference_lines
 
 if TYPE_CHECKING:
     from monitor.approving import Plan
+    from monitor.settings import Settings
 
 
 @click.command("approve")
@@ -55,7 +57,7 @@ def rules_approve(config: Path, ids: Sequence[str], everything: bool, role: str,
         refuse("say for which role you approve: --by 'head of safeguarding'")
     if bool(ids) == everything:
         refuse("name what is to be approved, or --all: monitor rules list")
-    account = Account(os.getuid(), actor())
+    account = Account(frozenset(accounts()), actor())
     with faults_said():
         settings = read_settings_of(config)
         plan = plan_approval(settings, ids, everything=everything)
@@ -66,6 +68,8 @@ def rules_approve(config: Path, ids: Sequence[str], everything: bool, role: str,
             refuse(*map(str, faults))
         click.echo("\n".join(_shown(plan)))
         click.echo("\n".join(_foreseen(config, plan)))
+        for line in _past(settings, plan):
+            click.echo(line)
         if not yes and not click.confirm(f"\nApprove this, as the {role}?"):
             click.echo("Nothing was approved.")
             sys.exit(NEEDS_A_PERSON)
@@ -96,6 +100,17 @@ def _foreseen(config: Path, plan: Plan) -> Iterator[str]:
         role, most = load.role.replace("_", " "), load.busiest_shift
         told = f"  {role}: {counted(load.mails, 'mail')}, at most {most} in 8 hours"
         yield f"{told}: TOO MANY, more than {MANY_A_SHIFT}" if load.is_too_many else told
+
+
+def _past(settings: Settings, plan: Plan) -> Iterator[str]:
+    """What was measured already and would be measured otherwise."""
+    from monitor.worktime.zones import day_of
+
+    today = day_of(system_now(), ZoneInfo(settings.service.zone))
+    for each in plan.beginnings(today):
+        said = f"TAKE CARE: rule {each.about}: {each.what}. To mend it: {each.mend}."
+        yield ""
+        yield from textwrap.wrap(said, WIDTH, subsequent_indent="  ")
 
 
 def _shown(plan: Plan) -> Iterator[str]:

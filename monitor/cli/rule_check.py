@@ -1,7 +1,8 @@
 """The command that says what a person would miss in the rules and what they rest on.
 
 What comes in: arguments. What goes out: findings, grouped by what they are about, each with the way
-to mend it. It needs no database.
+to mend it. It needs no database; where there is one, it says of versions that wait to be approved
+what was measured already and would change.
 """
 
 # ruff: noqa: PLC0415
@@ -14,6 +15,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -44,10 +46,15 @@ def rules_check(as_json: bool, folder: Path | None, config: Path) -> None:
 
     Exit status 1 where there is something to look at.
     """
+    from monitor.approving import waiting_beginnings
     from monitor.checking import rule_findings
+    from monitor.worktime.zones import day_of
 
     with faults_said():
-        found = rule_findings(read_settings_of(config), now=system_now(), folder=folder)
+        settings, now = read_settings_of(config), system_now()
+        today = day_of(now, ZoneInfo(settings.service.zone))
+        found = rule_findings(settings, now=now, folder=folder)
+        found += waiting_beginnings(settings, folder, today=today)
     if as_json:
         click.echo(json.dumps([each._asdict() for each in found], indent=2))
     else:

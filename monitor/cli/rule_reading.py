@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
     from monitor.approving import RuleLine
     from monitor.rulebook.aloud import Paragraph
+    from monitor.rulebook.book import Documents
     from monitor.rulebook.difference import Difference
     from monitor.rulebook.language import Rule
+    from monitor.settings import Settings
 
-_KINDS: Final = ("rule", "ladder", "calendar", "vocabulary")
+_KINDS: Final = ("rule", "ladder", "calendar", "vocabulary", "scenarios")
 
 
 @click.command("list")
@@ -92,7 +94,7 @@ def _cut(text: str) -> str:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_config
 def rules_show(config: Path, rule: str, as_json: bool) -> None:
-    """Read RULE aloud, in sentences."""
+    """Read RULE aloud, in sentences; roles by their titles in recipients.toml, with their ids."""
     from monitor.rulebook.aloud import read_aloud
     from monitor.rulebook.files import read_documents
 
@@ -103,12 +105,27 @@ def rules_show(config: Path, rule: str, as_json: bool) -> None:
     if not named:
         known = ", ".join(sorted({each.id for each in documents.rules}))
         refuse(f"there is no rule {rule}; known: {known}")
-    shown = [(each, read_aloud(each, documents)) for each in named]
+    titles = _titles(settings, documents)
+    shown = [(each, read_aloud(each, documents, titles)) for each in named]
     if as_json:
         click.echo(json.dumps([_as_read(each, said) for each, said in shown], indent=2))
         return
     for each, said in shown:
         click.echo("\n".join(_aloud(each, said)))
+
+
+def _titles(settings: Settings, documents: Documents) -> Mapping[str, str]:
+    """Role → how this force calls it; none where that cannot be read: the rule still can."""
+    from monitor.escalate.roster import read_roster
+    from monitor.faults import FaultsFound
+    from monitor.rulebook.book import build_rulebook
+
+    calendars = build_rulebook(documents).calendars
+    try:
+        roster = read_roster(settings.path(settings.paths.recipients), calendars)
+    except FaultsFound:
+        return {}
+    return {name: role.title for name, role in roster.file.roles.items()}
 
 
 def _as_read(rule: Rule, said: Iterable[Paragraph]) -> dict[str, Any]:
@@ -127,9 +144,11 @@ def _aloud(rule: Rule, said: Iterable[Paragraph]) -> Iterator[str]:
 @click.argument("kind", type=click.Choice(_KINDS), default="rule")
 def rules_schema(kind: str) -> None:
     """Print the JSON schema of a rule, or of another kind of file, for editors."""
+    from monitor.replay.scenarios import SCHEMA, scenarios_schema
     from monitor.rulebook.schema import schemas
 
-    click.echo(schemas()[f"{kind}.schema.json"], nl=False)
+    written = schemas() | {SCHEMA: scenarios_schema()}
+    click.echo(written[f"{kind}.schema.json"], nl=False)
 
 
 @click.command("diff")

@@ -78,10 +78,11 @@ def answer(told: Spoken) -> str:  # noqa: PLR0911 - one line for each verdict
     due = "" if clock.due_at is None else told.when(clock.due_at)
     match told.verdict:
         case Verdict.OVERDUE:
-            lapsed = " The claim of having told was not confirmed." if _lapsed(told) else ""
-            return f"{_capital(told.no_record)}; it was due by {due}.{lapsed}"
+            lapsed = f" {_unconfirmed(told)}" if lapsed_claim(told) else ""
+            return f"{_capital(told.no_record)}; it was due by {due}.{_was_due(told)}{lapsed}"
         case Verdict.RUNNING | Verdict.DUE_SOON:
-            return f"Nothing is late. {_capital(told.no_record)} yet; due by {due}."
+            said = f"Nothing is late. {_capital(told.no_record)} yet; due by {due}."
+            return said + _was_due(told)
         case Verdict.MET | Verdict.LATE:
             return _done(told, due)
         case Verdict.EXEMPT:
@@ -105,7 +106,34 @@ def _done(told: Spoken, due: str) -> str:
     written = ""
     if late is not None and late > at:
         written = f" It was written down {words.lasting(late - at)} after it happened."
-    return f"{what} at {told.when(at)}, {taken} after the start; due by {due}.{written}"
+    said = f"{what} at {told.when(at)}, {taken} after the start; due by {due}."
+    until = clock.confirm_by
+    waits = (
+        ""
+        if until is None
+        else (
+            f" Nobody has confirmed it: if nobody does by {told.when(until)}, it is overdue again."
+        )
+    )
+    return said + _was_due(told) + written + waits
+
+
+def _was_due(told: Spoken) -> str:
+    """The due time that people were told of before a correction."""
+    before = told.clock.due_before
+    if before is None or before == told.clock.due_at:
+        return ""
+    return f" Before a correction it was due by {told.when(before)}."
+
+
+def _unconfirmed(told: Spoken) -> str:
+    """What became of a claim that lapsed."""
+    clock, until = told.clock, told.clock.confirm_by
+    assert until is not None
+    at, written_at = _end(clock), clock.stop_recorded_at or clock.stop_known_at
+    late = "" if written_at is None else f", written down only at {told.when(written_at)}"
+    said = f"A verbal claim of {told.when(at)}{late}, was not confirmed by {told.when(until)}"
+    return f"{said}, so it counts for nothing."
 
 
 def _void(told: Spoken) -> str:
@@ -133,7 +161,8 @@ def _unknown(told: Spoken, due: str) -> str:
     if late and told.clock.due_at is not None:
         was = f"It was due by {due}, {words.lasting(told.at - told.clock.due_at)} ago"
     heard = _capital(silent or "a feed that would show it was not heard")
-    return f"{heard}: {whether} cannot be said. {was}. In figures it counts as not in time."
+    was += f".{_was_due(told)}"
+    return f"{heard}: {whether} cannot be said. {was} In figures it counts as not in time."
 
 
 def _reason(told: Spoken) -> str:
@@ -151,7 +180,8 @@ def _end(clock: Clock) -> Instant:
     return clock.started_at if ended is None else ended
 
 
-def _lapsed(told: Spoken) -> bool:
+def lapsed_claim(told: Spoken) -> bool:
+    """Whether what ended it was a claim that had to be confirmed by now, and was not."""
     return told.clock.confirm_by is not None and told.at > told.clock.confirm_by
 
 
@@ -196,15 +226,17 @@ def because(told: Spoken) -> Iterator[str]:
 def _claim(told: Spoken) -> Iterator[str]:
     until = told.clock.confirm_by
     assert until is not None
-    if _lapsed(told):
+    if lapsed_claim(told):
         yield (
-            "A verbal claim first written down after due was to be confirmed by"
-            f" {told.when(until)}; nobody did, so it is overdue again from its own due time."
+            "The claim was first written down after due, so it had to be confirmed. Until"
+            f" {told.when(until)} it counted as in time; nobody confirmed it, so the clock is"
+            " overdue again, from its own due time."
         )
         return
     yield (
         "The stop is a verbal claim first written down after due: it is to be confirmed by"
-        f" {told.when(until)}. Unconfirmed, it is overdue again and those told are told."
+        f" {told.when(until)}. If nobody confirms it, the clock is overdue again, and everybody who"
+        " was told is told so."
     )
 
 
@@ -261,7 +293,7 @@ def knowable(told: Spoken) -> str:
         parts[0] += " and after due, so nobody could be warned"
     ended = _ended_at(clock)
     if ended is not None and clock.stop_known_at is not None:
-        end = f"the end at {when(clock.stop_known_at)}"
+        end = f"the {'claim' if lapsed_claim(told) else 'end'} at {when(clock.stop_known_at)}"
         if clock.stop_recorded_at is not None and clock.stop_recorded_at > ended:
             late = _span(clock.stop_recorded_at - ended)
             end += f" (recorded {late} after it happened)"

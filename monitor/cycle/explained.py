@@ -81,6 +81,22 @@ class DoneLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restatement:
+    """A clock that had ended and was measured anew on purpose."""
+
+    number: int
+    at: Instant
+    by: str
+    """A role in words; never an account."""
+    reason_code: str
+    reason: str
+    due_before_at: Instant | None
+    due_after_at: Instant | None
+    verdict_before: str
+    verdict_after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
     """What will be told next, if no new fact comes."""
 
@@ -127,6 +143,8 @@ class GoverningRule:
     approved_at: Instant | None
     on_trial: bool
     """In force without an approval: it measures, and nobody is told."""
+    is_edited: bool
+    """Its file says something else now, which waits for approval; this version runs on."""
     threshold: str
     calendar: str
     calendar_version: str
@@ -156,7 +174,7 @@ class ClockExplanation:
     started_at: Instant
     due_at: Instant | None
     due_before_at: Instant | None
-    """The due instant before a calendar was corrected."""
+    """The due instant before a start or a calendar was corrected."""
     stopped_at: Instant | None
     exempt_at: Instant | None
     void_at: Instant | None
@@ -175,6 +193,8 @@ class ClockExplanation:
     windows: tuple[CountedWindow, ...]
     events: tuple[Evidence, ...]
     learnt_since: tuple[Evidence, ...]
+    restated: tuple[Restatement, ...]
+    """Each time that it was measured anew on purpose, by then, oldest first."""
     told: tuple[ToldLine, ...]
     done: tuple[DoneLine, ...]
     next: NextStep | None

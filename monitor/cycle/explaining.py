@@ -20,11 +20,12 @@ from monitor.clocks.fold import fold_timeline
 from monitor.clocks.timeline import Identity, Timeline, live_facts
 from monitor.clocks.verdicts import verdict
 from monitor.cycle.asked import actions_of, is_hidden
-from monitor.cycle.explained import CaseExplanation, ClockExplanation
+from monitor.cycle.explained import CaseExplanation, ClockExplanation, Restatement
 from monitor.cycle.explaining_clock import explained_clock
+from monitor.cycle.explaining_measure import PastRulebooks, measured_then, restatements
 from monitor.cycle.explaining_view import View
 from monitor.cycle.lists import says, trusted_until
-from monitor.model import Clock, ClockKey, Event, Instant, KeptClock, Verdict
+from monitor.model import Action, Clock, ClockKey, Event, Instant, KeptClock, Verdict
 from monitor.rulebook.approval import Approval, Kind
 from monitor.rulebook.book import Rulebook, build_rulebook
 from monitor.store import actions, alerts, cases, clocks, intakes, known, rulebooks
@@ -186,8 +187,18 @@ def _as_known_then(
     members = _members(case.received, case.names, case.id, number=case.number)
     timeline = _timeline(case.received, members, number=case.number)
     rulebook = _rulebook_then(monitor, connection, as_of=as_of)
-    folded = fold_timeline(timeline, rulebook, tolerances=intakes.tolerances(connection))
+    tolerances = intakes.tolerances(connection)
     stored = _by_key(case.kept)
+    asked, past = actions_of(connection, case.kept), PastRulebooks(connection, as_of)
+    folded = []
+    for clock in fold_timeline(timeline, rulebook, tolerances=tolerances):
+        beside = stored.get(clock.key)
+        since = None if beside is None else _restated_since(monitor, case, beside, asked)
+        folded.append(
+            measured_then(
+                clock, beside, timeline, past, tolerances=tolerances, restated_since=since
+            )
+        )
     return _Then(
         references=tuple(sorted(case.names[each] for each in members)),
         rulebook=rulebook,
@@ -197,6 +208,14 @@ def _as_known_then(
         ],
         silent=known.silent_at(connection, as_of),
     )
+
+
+def _restated_since(
+    monitor: Monitor, case: _Case, kept: KeptClock, asked: Mapping[int, Sequence[Action]]
+) -> Restatement | None:
+    """The first time after the instant that a clock was measured anew on purpose."""
+    found = restatements(monitor, kept.clock.key, asked.get(kept.id, ()))
+    return next((each for each in found if each.number > case.number), None)
 
 
 def _by_key(kept: Iterable[KeptClock]) -> dict[ClockKey, KeptClock]:
@@ -300,6 +319,7 @@ def _view_of_then(monitor: Monitor, connection: Connection, case: _Case, then: _
 def _view(monitor: Monitor, connection: Connection, case: _Case) -> View:
     """What both views share, with what is stored."""
     kept = case.kept
+    approved = _approvals(connection, at=case.at)
     spoken_of = {id_ for each in kept for id_ in (each.id, *each.inherits)}
     return View(
         monitor=monitor,
@@ -319,7 +339,9 @@ def _view(monitor: Monitor, connection: Connection, case: _Case) -> View:
         told_to=case.newest,
         sources={one.event: one for one in case.received},
         by_identity=_by_identity(case.received),
-        approvals=_approvals(connection, at=case.at),
+        approvals={(each.id, each.version): each for each in approved},
+        first_approvals={each.id: each for each in reversed(approved)},
+        past=PastRulebooks(connection, case.at),
     )
 
 
@@ -330,10 +352,10 @@ def _by_identity(received: Iterable[known.Received]) -> dict[Identity, list[know
     return found
 
 
-def _approvals(connection: Connection, *, at: Instant) -> dict[tuple[str, int], Approval]:
-    """(rule, version) → the newest approval of it by an instant."""
-    return {
-        (approval.id, approval.version): approval
+def _approvals(connection: Connection, *, at: Instant) -> list[Approval]:
+    """The approvals of rules by an instant, oldest first."""
+    return [
+        approval
         for approval in rulebooks.approvals(connection)
         if approval.kind is Kind.RULE and approval.approved_at <= at
-    }
+    ]

@@ -6,7 +6,7 @@ one explained clock. It does not care whether the view is of now or of an earlie
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,20 +15,26 @@ from monitor.clocks import sentences
 from monitor.clocks.explanation import Considered, Part, considered, part_of, read_at, says_the_same
 from monitor.clocks.spans import spans
 from monitor.clocks.verdicts import is_closed
-from monitor.cycle.awaiting import awaited
 from monitor.cycle.explained import (
     ClockExplanation,
     CountedWindow,
     Evidence,
-    GoverningRule,
+    Restatement,
     SilentFeed,
     Waiting,
 )
 from monitor.cycle.explaining_telling import done_lines, next_step, told_lines
 from monitor.cycle.explaining_view import View
-from monitor.cycle.mailbox_status import start_queries
+from monitor.cycle.explaining_why import (
+    because,
+    governing,
+    grounds,
+    restated_by_then,
+    restatements_of,
+)
 from monitor.model import (
     SECOND,
+    Clock,
     Event,
     Instant,
     KeptClock,
@@ -50,6 +56,7 @@ def explained_clock(
     of_today = told.verdict if today is None else _today(*today)
     facts = _considered(view, kept, duty)
     step, next_why = next_step(view, kept, duty)
+    restated = tuple(restated_by_then(view, kept))
     explained = ClockExplanation(
         rule=rule.id,
         version=rule.version,
@@ -67,7 +74,7 @@ def explained_clock(
         could_have_known=sentences.knowable(told),
         started_at=clock.started_at,
         due_at=clock.due_at,
-        due_before_at=clock.due_before,
+        due_before_at=_due_before(clock, restated),
         stopped_at=clock.stopped_at,
         exempt_at=clock.exempt_at,
         void_at=clock.void_at,
@@ -79,8 +86,8 @@ def explained_clock(
         stop_known_at=clock.stop_known_at,
         stop_recorded_at=clock.stop_recorded_at,
         waiting=_waiting(view, kept),
-        governed_by=_governing(view, kept, duty),
-        because=tuple(_because(view, kept, duty, told, facts)),
+        governed_by=governing(view, kept, duty),
+        because=tuple(because(view, kept, duty, told, facts)),
         silent=tuple(
             SilentFeed(feed=feed, since_at=at)
             for feed, at in _silent(view, duty, told.verdict, _until(view, kept)).items()
@@ -88,12 +95,21 @@ def explained_clock(
         windows=tuple(_windows(kept, duty)),
         events=(*(_evidence(view, each) for each in facts), *_undone(view, kept, duty)),
         learnt_since=(),
+        restated=restated,
         told=tuple(told_lines(view, kept)),
         done=tuple(done_lines(view, kept)),
         next=step,
         next_why=next_why,
     )
     return explained if today is None else _beside(explained, *today, then=then)
+
+
+def _due_before(clock: Clock, restated: Sequence[Restatement]) -> Instant | None:
+    """The due time before any correction: of a clock that ran on, or of one that had ended."""
+    if clock.due_before is not None or not restated:
+        return clock.due_before
+    before = restated[0].due_before_at
+    return None if before == clock.due_at else before
 
 
 def _beside(
@@ -111,6 +127,12 @@ def _beside(
         was = "not known of" if then is None else _name(then)
         why = _why_known_today(view, kept, of_today)
         said = f"As known then: {was}. As known today of that instant: {_name(of_today)}{why}."
+    elif explained.due_at != kept.clock.due_at:
+        was, now = (
+            "not known" if due is None else f"due by {view.when(due)}"
+            for due in (explained.due_at, kept.clock.due_at)
+        )
+        said = f"As known then: {was}. As known today: {now}."
     return replace(explained, as_known_today=said, learnt_since=tuple(news))
 
 
@@ -120,6 +142,9 @@ def _today(view: View, kept: KeptClock) -> Verdict:
 
 def _why_known_today(view: View, kept: KeptClock, of_today: Verdict) -> str:
     clock = kept.clock
+    anew = [each for each in restatements_of(view, kept) if each.number > view.number]
+    if anew:
+        return f" (measured anew on purpose at {view.when(anew[-1].at)})"
     ended = clock.stopped_at
     if ended is None or of_today not in (Verdict.MET, Verdict.LATE):
         known = view.when(clock.known_at)
@@ -173,119 +198,7 @@ def _silent(view: View, duty: Duty, verdict: Verdict, until: Instant) -> dict[st
     }
 
 
-# -- why --------------------------------------------------------------------------------------
-
-
-def _governing(view: View, kept: KeptClock, duty: Duty) -> GoverningRule:
-    rule, authority = duty.rule, duty.rule.authority
-    later = [
-        other.rule for other in view.rulebook.duties[rule.id] if other.rule.version > rule.version
-    ]
-    why = f"in force when the clock started, {view.when(kept.clock.started_at)}"
-    if later:
-        newer = min(later, key=lambda each: each.version)
-        why += f"; version {newer.version} governs starts from {newer.effective.from_} on"
-    approval = view.approvals.get((rule.id, rule.version))
-    return GoverningRule(
-        id=rule.id,
-        version=rule.version,
-        why=why,
-        effective_from=rule.effective.from_.isoformat(),
-        effective_to="" if rule.effective.to is None else rule.effective.to.isoformat(),
-        authority=authority.class_.value,
-        citation=authority.citation,
-        number_is_assumed=authority.number_is_assumed,
-        note=authority.note,
-        approved_by=authority.approved_by if approval is None else approval.role,
-        approved_at=None if approval is None else approval.approved_at,
-        on_trial=(rule.id, rule.version) in view.rulebook.documents.trial,
-        threshold=str(rule.threshold),
-        calendar=rule.calendar,
-        calendar_version=kept.clock.calendar_version,
-    )
-
-
-def _because(
-    view: View,
-    kept: KeptClock,
-    duty: Duty,
-    told: sentences.Spoken,
-    facts: Iterable[Considered],
-) -> Iterator[str]:
-    yield from sentences.because(told)
-    yield from _gave_way(view, kept)
-    due, before = kept.clock.due_at, kept.clock.due_before
-    if before is not None and due is not None:
-        yield (
-            "Its start or its calendar was corrected while it ran: it was due by"
-            f" {view.when(before)}, and is by {view.when(due)}; both are kept."
-        )
-    yield from _confirmed(view, kept, duty, list(facts))
-    if not is_closed(kept.clock) and _was_taken_back(facts):
-        yield (
-            "What would have stopped it was taken back, so it is out: the clock runs on from its"
-            " own start."
-        )
-    if view.is_now:
-        ids = [kept.id, *kept.inherits]
-        yield from start_queries(view.monitor, view.connection, ids, now=view.at)
-        yield from awaited(view.monitor, kept, duty, now=view.at)
-
-
-def _confirmed(
-    view: View, kept: KeptClock, duty: Duty, facts: Sequence[Considered]
-) -> Iterator[str]:
-    """By what a claim that was written down after due was confirmed."""
-    clock = kept.clock
-    stop = next((each.event for each in facts if each.counts and each.part is Part.STOP), None)
-    late = clock.stop_recorded_at or clock.stop_known_at or 0
-    if stop is None or clock.due_at is None or clock.confirm_by is not None:
-        return
-    if not duty.is_claim(stop) or not late > clock.due_at >= stop.occurred_to:
-        return
-    by = (e for e in facts if duty.confirms(e.event) and e.at >= stop.occurred_to)
-    found = next((each for each in by if each.event is not stop), None)
-    if found is not None:
-        yield (
-            "The stop is a verbal claim first written down after due; it was confirmed at"
-            f" {view.when(found.at)}."
-        )
-
-
-def _was_taken_back(facts: Iterable[Considered]) -> bool:
-    return any(each.part is Part.RETRACTION and each.counts for each in facts)
-
-
-def _gave_way(view: View, kept: KeptClock) -> Iterator[str]:
-    """Which clocks stand in its place."""
-    at, key = kept.clock.superseded_at, kept.clock.key
-    if at is None or at > view.at:
-        return
-    standing = [each for each in view.clocks if each.clock.superseded_at is None]
-    heirs = [each for each in standing if kept.id in each.inherits]
-    if heirs:
-        named = words.listed([_named(each) for each in heirs])
-        yield f"It gave way at {view.when(at)}, when more was known, to: {named}."
-        return
-    others = [
-        each
-        for each in standing
-        if each.clock.partner == kept.clock.partner
-        and each.clock.key.rule != key.rule
-        and (each.clock.key.child, each.clock.key.organisation) == (key.child, key.organisation)
-    ]
-    left = f"The case left this rule at {view.when(at)}, before it was due"
-    if others:
-        yield f"{left}; it is measured by: {words.listed([_named(each) for each in others])}."
-    else:
-        yield f"{left}, and no other rule of this partner covers it."
-
-
-def _named(kept: KeptClock) -> str:
-    key = kept.clock.key
-    about = [key.organisation, f"child {key.child[:8]}" if key.child else ""]
-    shown = ", ".join(part for part in about if part)
-    return f"{key.rule} ({shown})" if shown else key.rule
+# -- where it waits, and what was counted ---------------------------------------------------------
 
 
 def _waiting(view: View, kept: KeptClock) -> Waiting | None:
@@ -322,14 +235,14 @@ def _considered(view: View, kept: KeptClock, duty: Duty) -> list[Considered]:
         for each in view.clocks
         if each.clock.key.rule == kept.clock.key.rule and each.clock.superseded_at is None
     ]
-    written = view.rulebook.vocabulary.start_correction
     return considered(
         kept.clock,
         view.timeline,
         duty,
         tolerances=view.tolerances,
         among=among,
-        correction="" if written is None else written.kind,
+        correction=view.rulebook.vocabulary.start_correction,
+        at=view.at,
     )
 
 
@@ -355,7 +268,7 @@ def _evidence(view: View, fact: Considered) -> Evidence:
         line=0 if source is None else source.line,
         told_again=max(0, len(tellings) - 1),
         reference=event.reference,
-        says=tuple(_says(event, fact.part)),
+        says=tuple(_says(view, event, fact.part)),
         child=event.child,
     )
 
@@ -375,8 +288,11 @@ def _tellings(view: View, event: Event) -> list[Received]:
     )
 
 
-def _says(event: Event, part: Part) -> Iterator[str]:
+def _says(view: View, event: Event, part: Part) -> Iterator[str]:
     known = dict(event.attributes)
+    if part is Part.CORRECTION:
+        yield from grounds(view, event)
+        return
     said = [event.organisation, known.get("method", ""), event.decision, event.reason_code]
     if part is Part.START:
         said += [event.category, event.risk and f"risk {event.risk}"]

@@ -13,6 +13,7 @@ from monitor.clocks.agenda import after_hold, agenda
 from monitor.clocks.verdicts import is_closed
 from monitor.cycle.asked import reason_in_words, said_of_role
 from monitor.cycle.explained import DoneLine, NextStep, ToldLine
+from monitor.cycle.explaining_measure import concerns
 from monitor.escalate.orders import orders
 from monitor.model import Instant, KeptClock, SaidAlert
 from monitor.rulebook.language import HOLDER, Alerts
@@ -55,7 +56,7 @@ def _outcome(view: View, said: SaidAlert, sent_at: Instant | None) -> str:
 def done_lines(view: View, kept: KeptClock) -> Iterator[DoneLine]:
     """What people had done by an instant."""
     for action in view.asked.get(kept.id, ()):
-        if action.number <= view.number:
+        if action.number <= view.number and concerns(action, kept.clock.key):
             ended_at = action.ended_at
             yield DoneLine(
                 number=action.number,
@@ -78,8 +79,7 @@ def next_step(view: View, kept: KeptClock, duty: Duty) -> tuple[NextStep | None,
     if is_closed(clock):
         return None, "nothing: this clock is closed"
     if duty.rule.alerts is not Alerts.ON:
-        where = "it is counted in digests" if duty.rule.alerts is Alerts.DIGEST else "it is off"
-        return None, f"nobody is told by this rule: {where}"
+        return None, f"nobody is told by this rule{_why_nobody(view, duty)}"
     if clock.regraded_at is not None:
         return None, "nobody: the case left this rule"
     if asked.closed is not None:
@@ -99,3 +99,9 @@ def next_step(view: View, kept: KeptClock, duty: Duty) -> tuple[NextStep | None,
     why = "" if rest is None else f"telling rests until {view.when(rest.until_at)}"
     role = view.rulebook.vocabulary.holder(clock.stage) if step.role == HOLDER else step.role
     return NextStep(rung=step.rung, kind=step.kind.value, role=role, at=at), why
+
+
+def _why_nobody(view: View, duty: Duty) -> str:
+    if view.rulebook.is_trial(duty.rule.id, duty.rule.version):
+        return " while it is on trial"
+    return ": it is counted in digests" if duty.rule.alerts is Alerts.DIGEST else ": it is off"

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor import words
+from monitor.clocks.verdicts import is_closed
 
 if TYPE_CHECKING:
     from monitor.clocks.timeline import Identity, Timeline
+    from monitor.cycle.explaining_measure import PastRulebooks
     from monitor.cycle.parts import Monitor
     from monitor.model import Action, Duration, Event, Instant, KeptClock, SaidAlert, Verdict
     from monitor.rulebook.approval import Approval
@@ -49,9 +51,20 @@ class View:
     by_identity: Mapping[Identity, Sequence[Received]]
     approvals: Mapping[tuple[str, int], Approval]
     """(rule, version) → the newest approval of it by then."""
+    first_approvals: Mapping[str, Approval]
+    """Rule → the first approval of any of its versions, by then."""
+    past: PastRulebooks
+    """Those that were in force by then."""
 
     def duty(self, kept: KeptClock) -> Duty:
-        """The version of the rule that governs a clock."""
+        """The version of the rule that measured a clock, with the calendar by which it did."""
+        duty = self.duty_in_force(kept)
+        if duty.calendar_version == kept.clock.calendar_version or not is_closed(kept.clock):
+            return duty
+        return self.past.duty(kept.clock) or duty
+
+    def duty_in_force(self, kept: KeptClock) -> Duty:
+        """The same with the calendar that is in force, which may be a corrected one."""
         duty = self.rulebook.duty(kept.clock.key.rule, kept.clock.rule_version)
         return duty.at(kept.clock.key.organisation)
 

@@ -30,16 +30,21 @@ class ClockRow(NamedTuple):
     due_at: Instant | None
     stopped_at: Instant | None
     verdict: Verdict
+    on_trial: bool = False
+    """Nobody has approved its rule: it tells nobody, and what it says is no decided policy."""
 
 
 def clock_rows(monitor: Monitor, *, as_of: Instant, reference: str = "") -> Iterator[ClockRow]:
     """Every clock that had started by an instant, and what it says then as known today."""
     with reading(monitor.engine) as connection:
         trusted = trusted_until(intakes.list_feeds(connection))
+        trial = frozenset(monitor.rulebook.documents.trial)
         references = [reference] if reference else []
         for named, kept in clocks.all_clocks(connection, references=references):
             if kept.clock.started_at <= as_of and not kept.clock.restricted:
-                yield _row(named, kept, monitor.rulebook, trusted, as_of=as_of)
+                row = _row(named, kept, monitor.rulebook, trusted, as_of=as_of)
+                measured_by = (kept.clock.key.rule, kept.clock.rule_version)
+                yield row._replace(on_trial=True) if measured_by in trial else row
 
 
 def trusted_until(feeds: Iterable[Mapping[Any, Any]]) -> TrustedUntil:

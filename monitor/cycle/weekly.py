@@ -329,6 +329,7 @@ def _figures(
         trusted_until=stored.trusted_until(connection),
         left_out=left_out(monitor.rulebook),
         no_notice_rule=monitor.settings.digest.no_notice_rule,
+        trial=frozenset(monitor.rulebook.documents.trial),
     )
 
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from monitor.faults import Fault, FaultsFound, Location
 from monitor.model import Duration, Event, Instant
 from monitor.replay.hearing import Hearing, Silence, Source
 from monitor.replay.lines import Line, Unreadable, read_clock, read_event, read_told
-from monitor.replay.times import NotATime, read_instant
+from monitor.replay.times import MONTHS, WEEKDAYS, NotATime, read_instant
 from monitor.rulebook.book import Documents
 from monitor.rulebook.files import Page, Words, known_words, read_page
 from monitor.rulebook.language import HOLDER, Name, OneOrMore, Sentence, Written
+from monitor.rulebook.schema import schema_text
 from monitor.worktime.limits import Unit, parse_limit
 
 if TYPE_CHECKING:
@@ -33,12 +34,33 @@ FOLDER: Final = "tests"
 """Where scenarios lie within a rules folder."""
 
 
+SCHEMA: Final = "scenarios.schema.json"
+"""The file beside the other schemas that an editor checks scenarios against."""
+
+_DAY: Final = rf"({'|'.join(WEEKDAYS)}) [0-9]{{1,2}} ({'|'.join(MONTHS)}) [0-9]{{4}}"
+_TIME: Final = "([01][0-9]|2[0-3]):[0-5][0-9]( [A-Z]{3})?"
+
+
+def _shown_as(example: str, pattern: str = "") -> WithJsonSchema:
+    """What an editor says of a line, before `lines` reads it."""
+    said = {"type": "string", "minLength": 3, "maxLength": 2000, "examples": [example]}
+    return WithJsonSchema(said | ({"pattern": pattern} if pattern else {}))
+
+
+AnEvent = Annotated[
+    Sentence, _shown_as("Mon 8 Mar 2027 18:47  contact  category=neglect", rf"^ *{_DAY}( |$)")
+]
+AnInstant = Annotated[Sentence, _shown_as("Mon 8 Mar 2027 23:00", rf"^ *{_DAY} {_TIME} *$")]
+AClock = Annotated[Sentence, _shown_as("overdue, due Mon 8 Mar 2027 22:47")]
+ATelling = Annotated[Sentence, _shown_as("Mon 8 Mar 2027 22:47  overdue to duty_inspector")]
+
+
 class WrittenExpectation(Written):
     """How clocks stand at an instant, and what was told since the expectation before."""
 
-    at: Sentence
-    clocks: tuple[Sentence, ...] = ()
-    told: tuple[Sentence, ...] = ()
+    at: AnInstant
+    clocks: tuple[AClock, ...] = ()
+    told: tuple[ATelling, ...] = ()
 
 
 class WrittenScenario(Written):
@@ -51,7 +73,7 @@ class WrittenScenario(Written):
     """Feed → how it is heard: `silent from Thu 25 Mar 2027 18:00`. Others are always heard."""
     roles: dict[Name, Sentence] = Field(default={})
     """Role → its duty hours: `mash, otherwise on_call_di`. Others are always on duty."""
-    events: tuple[Sentence, ...] = Field(min_length=1)
+    events: tuple[AnEvent, ...] = Field(min_length=1)
     expect: tuple[WrittenExpectation, ...] = Field(min_length=1)
 
 
@@ -120,6 +142,11 @@ def read_scenarios(folder: Path, documents: Documents) -> list[Scenario]:
     if faults:
         raise FaultsFound(faults)
     return found
+
+
+def scenarios_schema() -> str:
+    """The JSON text of the schema of a file of scenarios."""
+    return schema_text("scenarios", WrittenScenarios)
 
 
 def roles_of(documents: Documents) -> frozenset[str]:

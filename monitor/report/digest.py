@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from monitor.letters import DigestLetter, DigestRow, DigestSpan, FeedRead
 from monitor.model import HOUR, Instant
-from monitor.report.figures import Backlog, Figures, Measured, OpenCase
+from monitor.report.figures import Backlog, Figures, Measured, OnTrial, OpenCase
 from monitor.report.periods import Week
 from monitor.report.scopes import Scope
 from monitor.report.trust import FeedHours, Said, TakenIn
@@ -77,7 +77,7 @@ def digest_letter(known: DigestInput) -> DigestLetter:
         sentence=_sentence(figures, known.wording),
         how_to_read=_how_to_read(figures),
         rows=tuple(_rows(figures, known.wording)),
-        beside=tuple(_beside(figures.total, known.wording)),
+        beside=(*_beside(figures.total, known.wording), *_on_trial(figures.on_trial)),
         spans=tuple(_spans(figures, known.wording)),
         waits=tuple(_waits(figures, known.wording)),
         backlog=tuple(_backlog(known)),
@@ -94,14 +94,22 @@ def digest_letter(known: DigestInput) -> DigestLetter:
 
 def _headline(figures: Figures) -> Iterator[str]:
     """For the subject: no reference and no category."""
-    yield _shares_in_brief(figures) or "nothing fell due"
+    yield _shares_in_brief(figures) or _nothing(figures)
     backlog = figures.backlog
     if backlog.high_risk_cases_overdue:
         yield f"{count(backlog.high_risk_cases_overdue, 'high-risk case')} overdue"
     elif backlog.overdue:
         yield f"{count(backlog.overdue, 'duty', 'duties')} overdue"
-    else:
+    elif backlog.duties or not figures.on_trial.duties:
         yield "nothing overdue"
+
+
+def _nothing(figures: Figures) -> str:
+    """No share can be said: nothing fell due, or only by rules that nobody has approved."""
+    trial = figures.on_trial
+    if figures.cases or not trial.duties:
+        return "nothing fell due"
+    return f"only by rules on trial: {count(trial.duties, 'duty', 'duties')}"
 
 
 def _silent_in_brief(known: DigestInput) -> Iterator[str]:
@@ -188,7 +196,8 @@ def _missing(case: OpenCase, wording: Wording) -> str:
 def _sentence(figures: Figures, wording: Wording) -> str:
     groups = [(wording.partner(name), group) for name, group in _to_partners(figures)]
     if not groups:
-        return "no duty to a partner fell due."
+        under = " under a rule that is approved" if figures.on_trial.duties else ""
+        return f"no duty to a partner fell due{under}."
     total = sum(group.of for _, group in groups)
     unknown = sum(group.unknown for _, group in groups)
     if not total:
@@ -335,6 +344,18 @@ def _beside(total: Measured, wording: Wording) -> Iterator[str]:
         yield f"{total.void} void, made in error{late}."
 
 
+def _on_trial(trial: OnTrial) -> Iterator[str]:
+    """What rules measure that nobody has approved: it is no decided policy."""
+    if apart := trial.duties - trial.counted:
+        one = trial.rules == 1
+        approved, measured = ("it", "it measures is") if one else ("them", "they measure is")
+        yield (
+            f"On trial: {count(trial.rules, 'rule')}, with"
+            f" {count(apart, 'duty', 'duties')} due in the period or open. Nobody has approved"
+            f" {approved}, so what {measured} in no figure here."
+        )
+
+
 def _spans(figures: Figures, wording: Wording) -> Iterator[DigestSpan]:
     for rule_id, group in _in_order(figures, wording):
         words, span = wording.rule(rule_id), group.span
@@ -371,7 +392,8 @@ def _waits(figures: Figures, wording: Wording) -> Iterator[str]:
 def _backlog(known: DigestInput) -> Iterator[str]:
     backlog = known.figures.backlog
     if not backlog.duties:
-        yield "Nothing is open."
+        under = " under a rule that is approved" if known.figures.on_trial.duties else ""
+        yield f"Nothing is open{under}."
         return
     yield _open_in_all(backlog)
     for risk, ages in backlog.ages.items():
@@ -478,10 +500,15 @@ def _coverage(known: DigestInput) -> Iterator[str]:
 
 def _general_notes(known: DigestInput) -> Iterator[str]:
     figures = known.figures
-    if not figures.cases and not figures.backlog.duties:
+    if not figures.cases and not figures.backlog.duties and not figures.on_trial.duties:
         yield (
             f"No duty of {known.scope.label} is on the record, neither of this week nor open. If"
             f" that cannot be, check that the events say {str(known.scope)!r}."
+        )
+    if by_trial := figures.on_trial.counted:
+        yield (
+            f"Of the duties counted here, {by_trial} {'is' if by_trial == 1 else 'are'} measured by"
+            " a version of a rule that nobody has approved: a trial, and not decided policy."
         )
     yield "Restricted cases are in no figure of this mail."
 

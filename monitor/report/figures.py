@@ -190,6 +190,19 @@ class NoNotice(NamedTuple):
     within_limit: int
 
 
+class OnTrial(NamedTuple):
+    """What rules measure that nobody has approved, due in the period or open."""
+
+    rules: int = 0
+    duties: int = 0
+    counted: int = 0
+    """Of these duties, how many stand in the figures: an older version of their rule, that was
+    never approved, goes on for what started under it."""
+
+
+NONE_ON_TRIAL: Final = OnTrial()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """One scope in one period."""
@@ -206,6 +219,7 @@ class Figures:
     """`""` holds the force's own steps."""
     backlog: Backlog
     no_notice: NoNotice
+    on_trial: OnTrial = NONE_ON_TRIAL
 
 
 def figures(
@@ -219,17 +233,21 @@ def figures(
     trusted_until: TrustedUntil = NO_FEED_IN_DOUBT,
     left_out: Collection[str] = (),
     no_notice_rule: str = "no-notice",
+    trial: Collection[tuple[str, int]] = (),
 ) -> Figures:
     """Count clocks at `as_of`, for duties that fell due from `since` up to, and not with, `until`.
 
     `rows`: in any order, each clock once. `risks`: from the least to the gravest. `left_out`: rules
-    of which nothing is to be said.
+    of which nothing is to be said, but how many duties they measure where they are on trial.
+    `trial`: (rule, version) that nobody has approved.
     """
     feeds: StopFeeds = stop_feeds or {}
     cohort, still_open = _Cohort(as_of), _Open(as_of, risks, no_notice_rule)
+    by_trial: Counter[tuple[str, bool]] = Counter()
     decided_until = min(until, as_of)
     for row in rows:
-        if row.restricted or row.started_at > as_of or row.rule in left_out:
+        is_left_out, is_trial = row.rule in left_out, (row.rule, row.rule_version) in trial
+        if row.restricted or row.started_at > as_of or (is_left_out and not is_trial):
             continue
         says = verdict(
             # A row has those fields of a clock that a verdict reads.
@@ -238,9 +256,13 @@ def figures(
             stop_feeds=feeds.get((row.rule, row.rule_version), ()),
             trusted_until=trusted_until,
         )
-        if says in OPEN_VERDICTS and not _ended_unjudged(row, as_of):
+        is_open = says in OPEN_VERDICTS and not _ended_unjudged(row, as_of)
+        fell_due = row.due_at is not None and since <= row.due_at < decided_until
+        if is_trial and (is_open or fell_due) and says is not Verdict.SUPERSEDED:
+            by_trial[row.rule, is_left_out] += 1
+        if is_open and not is_left_out:
             still_open.add(row, says)
-        if row.due_at is not None and since <= row.due_at < decided_until:
+        if fell_due and not is_left_out:
             cohort.add(row, says)
     return Figures(
         since=since,
@@ -252,6 +274,11 @@ def figures(
         partners=cohort.grouped_by(rule=False),
         backlog=still_open.backlog(),
         no_notice=still_open.no_notice(),
+        on_trial=OnTrial(
+            rules=len({rule for rule, _ in by_trial}),
+            duties=by_trial.total(),
+            counted=sum(number for (_, is_out), number in by_trial.items() if not is_out),
+        ),
     )
 
 

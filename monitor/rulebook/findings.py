@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from monitor.model import DAY, HOUR, MINUTE, Duration, Instant
-from monitor.rulebook.book import Duty, Rulebook
+from monitor.rulebook.book import MEASURING_FIELDS, Duty, Rulebook
 from monitor.rulebook.language import Alerts, Condition, Rule
 from monitor.worktime.calendar import PastHorizon
 from monitor.worktime.limits import EventTime, Limit, NextOpening, shift
@@ -163,6 +163,42 @@ def _versions(rule_id: str, versions: list[Rule]) -> Iterator[Finding]:
                 f"nothing governs what starts after {ends} and before {begins}",
                 "let one version begin on the day after the other ends",
             )
+
+
+def beginning(rule: Rule, approved: Iterable[Rule], *, today: dt.date) -> list[Finding]:
+    """What a version that nobody approved yet changes of what was measured already.
+
+    `approved`: the approved versions of any rules; a rule that has none among them changes nothing
+    that is measured, since it measures on trial.
+    """
+    older = max(
+        (each for each in approved if each.id == rule.id and each.version < rule.version),
+        key=lambda each: each.version,
+        default=None,
+    )
+    if older is None:
+        return []
+    begins, before = rule.effective.from_, older.effective.from_
+    found = []
+    if begins <= before:
+        when = "before" if begins < before else "on the day on which"
+        found.append(
+            f"version {rule.version} begins on {begins}, {when} the approved version"
+            f" {older.version} does ({before}): version {older.version} would govern nothing"
+        )
+    if begins <= today and _measures(rule) != _measures(older):
+        when = "which is past" if begins < today else "which is today"
+        found.append(
+            f"version {rule.version} begins on {begins}, {when}: once it is approved, it measures"
+            " what has started since and still runs, and people may be told of it; what has ended"
+            " since keeps its measure until `monitor reassess`"
+        )
+    mend = "set effective.from to a day to come, unless it is meant so"
+    return [Finding(rule.id, what, mend) for what in found]
+
+
+def _measures(rule: Rule) -> list[object]:
+    return [getattr(rule, name) for name in MEASURING_FIELDS]
 
 
 def _review(rule: Rule, today: dt.date) -> Iterator[Finding]:

@@ -34,10 +34,11 @@ def write_schemas(folder: Path) -> None:
 
 def schemas() -> dict[str, str]:
     """File name → the JSON text of its schema."""
-    return {f"{kind}.schema.json": _text(kind, model) for kind, model in _KINDS.items()}
+    return {f"{kind}.schema.json": schema_text(kind, model) for kind, model in _KINDS.items()}
 
 
-def _text(kind: str, model: type[BaseModel]) -> str:
+def schema_text(kind: str, model: type[BaseModel]) -> str:
+    """The JSON text of the schema of one kind of document."""
     schema: dict[str, Any] = {
         "$schema": _DIALECT,
         **model.model_json_schema(by_alias=True),

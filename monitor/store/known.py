@@ -7,11 +7,11 @@ event was read. It does not care what any of it means.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Iterator
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from monitor.model import Event, Instant
 from monitor.rulebook.book import Documents
@@ -107,15 +107,20 @@ def received_events(connection: Connection, case_ids: Collection[int]) -> list[R
 
 def rulebook_active_at(connection: Connection, instant: Instant) -> WasActive | None:
     """The rulebook that was in force at an instant; None where none had been activated."""
-    asked = (
-        select(activation.c.activated_at, activation.c.digest, activation.c.documents)
-        .where(activation.c.activated_at <= instant)
-        .order_by(activation.c.id.desc())
-        .limit(1)
-    )
-    row = connection.execute(asked).one_or_none()
-    if row is None:
-        return None
+    return next(rulebooks_until(connection, instant), None)
+
+
+def rulebooks_until(connection: Connection, instant: Instant) -> Iterator[WasActive]:
+    """Every rulebook that was in force by an instant, the newest first; each is read when asked."""
+    asked = select(activation.c.id).where(activation.c.activated_at <= instant)
+    for id_ in connection.scalars(asked.order_by(activation.c.id.desc())).all():
+        yield _was_active(connection.execute(_ACTIVE.where(activation.c.id == id_)).one())
+
+
+_ACTIVE: Final = select(activation.c.activated_at, activation.c.digest, activation.c.documents)
+
+
+def _was_active(row: Row[Any, Any, Any]) -> WasActive:
     try:
         documents = Documents.from_json(row.documents)
     except ValidationError:

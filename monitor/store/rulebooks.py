@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from monitor.faults import Fault
 from monitor.model import Instant
@@ -20,7 +20,7 @@ from monitor.rulebook.language import Ladder, Rule
 from monitor.store.cases import mark_dirty_after
 from monitor.store.nodes import change_what_governs
 from monitor.store.rows import insert_rows
-from monitor.store.tables import activation, approval, case_, rule_version
+from monitor.store.tables import activation, approval, case_, clock, rule_version
 
 CASES_AT_ONCE = 5_000
 """Marked by one transaction: few enough to hold up an intake for a moment only."""
@@ -57,25 +57,47 @@ def governed(
 
 
 def refusals(connection: Connection, documents: Documents) -> list[Fault]:
-    """Rules that were accepted and are gone, or measure differently under the same version."""
-    accepted = {
-        (rule, version): _digest_of(content, digest)
-        for rule, version, content, digest in connection.execute(
-            select(
-                rule_version.c.rule,
-                rule_version.c.version,
-                rule_version.c.content,
-                rule_version.c.measuring_digest,
-            )
-        )
-    }
+    """Rules that were accepted and are gone, or measure differently under the same version.
+
+    A draft may: a version that nobody approved and by which no clock on record is measured.
+    """
+    accepted = _accepted(connection)
     present = {rule.id for rule in documents.rules}
     faults = [_gone(rule) for rule in sorted({rule for rule, _ in accepted} - present)]
     for rule in documents.rules:
         before = accepted.get((rule.id, rule.version))
-        if before is not None and before != (digest := measuring_digest(rule)):
+        if before is None or before == (digest := measuring_digest(rule)):
+            continue
+        if not _is_draft(connection, rule):
             faults.append(_changed_without_version(rule, before, digest))
     return faults
+
+
+def _accepted(connection: Connection) -> dict[tuple[str, int], str]:
+    """Rule and version → the digest of what was accepted."""
+    asked = select(
+        rule_version.c.rule,
+        rule_version.c.version,
+        rule_version.c.content,
+        rule_version.c.measuring_digest,
+    )
+    return {
+        (rule, version): _digest_of(content, digest)
+        for rule, version, content, digest in connection.execute(asked)
+    }
+
+
+def _is_draft(connection: Connection, rule: Rule) -> bool:
+    """Whether nobody approved this version, and no clock on record is measured by it."""
+    measured = select(clock.c.id).where(
+        clock.c.rule == rule.id, clock.c.rule_version == rule.version
+    )
+    answered_for = select(approval.c.id).where(
+        approval.c.kind == Kind.RULE,
+        approval.c.name == rule.id,
+        approval.c.version == rule.version,
+    )
+    return not any(connection.scalar(asked.limit(1)) for asked in (measured, answered_for))
 
 
 def _digest_of(content: str, digest: str) -> str:
@@ -166,6 +188,7 @@ def activate(
     Every case has a cause to be folded again: `spread` tells them so.
     """
     change_what_governs(connection)
+    _forget_earlier_drafts(connection, documents.rules)
     rows = [
         (
             rule.id,
@@ -190,6 +213,19 @@ def activate(
         )
     )
     return digest
+
+
+def _forget_earlier_drafts(connection: Connection, rules: Iterable[Rule]) -> None:
+    """What was accepted of drafts that say something else now: nothing was measured by it."""
+    accepted = _accepted(connection)
+    for rule in rules:
+        is_other = accepted.get((rule.id, rule.version)) not in {None, measuring_digest(rule)}
+        if is_other and _is_draft(connection, rule):
+            connection.execute(
+                delete(rule_version).where(
+                    rule_version.c.rule == rule.id, rule_version.c.version == rule.version
+                )
+            )
 
 
 def spread(connection: Connection, *, limit: int = CASES_AT_ONCE) -> bool:

@@ -42,6 +42,14 @@ CLOCK_COLUMNS: Final = (
     "stopped_at",
     "verdict",
 )
+CLOCK_FIELDS: Final = (*CLOCK_COLUMNS, "on_trial")
+"""Of each clock, for machines: fields may be added at the end, and keep their name and meaning."""
+ON_TRIAL: Final = "*"
+"""Marks a verdict in the table."""
+LEGEND: Final = (
+    f"{ON_TRIAL} on trial: nobody has approved this rule. It measures, it tells nobody, and what it"
+    " says is no decided policy."
+)
 WIDTH: Final = 100
 """Columns of a line of words; a screen narrower than this wraps it."""
 CHILD_SHOWN: Final = 8
@@ -60,8 +68,8 @@ def write_clocks(
     """Every clock as it comes: a table for people, CSV or one JSON list for machines."""
     if form == "csv":
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(CLOCK_COLUMNS)
-        writer.writerows(_cells(row) for row in rows)
+        writer.writerow(CLOCK_FIELDS)
+        writer.writerows((*_cells(row), json.dumps(row.on_trial)) for row in rows)
     elif form == "json":
         _write_json(rows, out)
     else:
@@ -73,7 +81,7 @@ def _write_json(rows: Iterable[ClockRow], out: TextIO) -> None:
     out.write("[")
     for number, row in enumerate(rows):
         cells = zip(CLOCK_COLUMNS, _cells(row), strict=True)
-        values = {name: cell or None for name, cell in cells}
+        values = {name: cell or None for name, cell in cells} | {"on_trial": row.on_trial}
         out.write(("," if number else "") + "\n" + json.dumps(values))
     out.write("\n]\n")
 
@@ -106,12 +114,26 @@ def _screen(out: TextIO) -> int | None:
 def _table(
     rows: Iterable[ClockRow], *, at: Instant, zone: ZoneInfo, screen: int | None
 ) -> Iterator[str]:
-    """A heading and a line for each row, as wide as its first rows ask and the screen allows."""
-    lines = (_short_cells(row, at=at, zone=zone) for row in rows)
+    """A heading and a line for each row, as wide as its first rows ask and the screen allows.
+
+    Beneath it what the mark of a rule on trial means, where any bears it.
+    """
+    marked = False
+
+    def shown() -> Iterator[tuple[str, ...]]:
+        nonlocal marked
+        for row in rows:
+            marked = marked or row.on_trial
+            yield _short_cells(row, at=at, zone=zone)
+
+    lines = shown()
     first = list(islice(lines, _MEASURED))
     widths = _widths([CLOCK_COLUMNS, *first], screen)
     for cells in chain([CLOCK_COLUMNS], first, lines):
         yield _table_line(cells, widths)
+    if marked:
+        yield ""
+        yield from textwrap.wrap(LEGEND, screen or WIDTH)
 
 
 def _short_cells(row: ClockRow, *, at: Instant, zone: ZoneInfo) -> tuple[str, ...]:
@@ -122,7 +144,7 @@ def _short_cells(row: ClockRow, *, at: Instant, zone: ZoneInfo) -> tuple[str, ..
         row.child[:CHILD_SHOWN],
         row.organisation,
         *(_short(time, at=at, zone=zone) for time in times),
-        str(row.verdict),
+        f"{row.verdict} {ON_TRIAL}" if row.on_trial else str(row.verdict),
     )
 
 

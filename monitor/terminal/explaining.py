@@ -87,7 +87,15 @@ def _counts(clocks: Iterable[ClockExplanation]) -> str:
         for each in standing
     )
     said = ", ".join(f"{number} {name}" for name, number in names.items())
-    return f"{capital(count(len(standing), 'duty', 'duties'))}: {said or 'none'}."
+    trial = sum(each.governed_by.on_trial for each in standing)
+    by_trial = f" On trial, so telling nobody: {trial}." if trial else ""
+    return f"{capital(count(len(standing), 'duty', 'duties'))}: {said or 'none'}.{by_trial}"
+
+
+_ON_TRIAL: Final = (
+    "On trial: nobody has approved this rule. It measures, it tells nobody, and what it says is no"
+    " decided policy."
+)
 
 
 class _Lines:
@@ -118,6 +126,8 @@ class _Lines:
         if clock.verdict is None:
             headline = f"NOT KNOWN OF THEN (as known today: {headline})"
         yield from wrapped(f"{headline}: {clock.title}")
+        if clock.governed_by.on_trial:
+            yield from wrapped(_ON_TRIAL, indent=_INDENT)
         yield from wrapped(self._about(), indent=_INDENT)
         yield from wrapped(clock.answer, indent=_INDENT)
         if clock.as_known_today:
@@ -147,7 +157,8 @@ class _Lines:
         kind = step.kind.replace("_", " ")
         said = f"{self.title(step.role)}, {self.when(step.at)} ({kind}, {step.rung})"
         rest = f"; {why}" if why else ""
-        return f"Next, if no record comes: {said}{rest}."
+        waits = "nobody confirms it" if self.clock.verdict is Verdict.MET else "no record comes"
+        return f"Next, if {waits}: {said}{rest}."
 
     # -- why --------------------------------------------------------------------------------
 
@@ -249,12 +260,11 @@ class _Lines:
     def _told(self, alike: Sequence[ToldLine]) -> str:
         """Who was told what, why and when; a reason that begins as the kind says it once."""
         told = alike[0]
-        kind = told.kind.replace("_", " ")
+        kind = _TOLD.get(told.kind, told.kind.replace("_", " "))
         reason = told.reason.removeprefix(kind).removeprefix(";").strip()
         why = f", {reason}" if reason else ""
         who = listed([self.title(each.role) for each in alike])
-        said = "alert withdrawn" if kind == "withdrawal" else kind
-        return f"> {who}: {said}{why}; {self._outcome(told)}"
+        return f"> {who}: {kind}{why}; {self._outcome(told)}"
 
     def _outcome(self, told: ToldLine) -> str:
         decided = f"decided {self.when(told.decided_at)}"
@@ -276,7 +286,8 @@ class _Lines:
         until = "" if done.until_at is None else f" until {self.when(done.until_at)}"
         ended = "" if done.ended_at is None else f"; taken back {self.when(done.ended_at)}"
         at = self.when(done.from_at)
-        return f"= {done.kind} {at}{until}{by}: {done.reason} (number {done.number}){ended}"
+        kind = _DONE.get(done.kind, done.kind)
+        return f"= {kind} {at}{until}{by}: {done.reason} (number {done.number}){ended}"
 
 
 _OPEN: Final = frozenset(
@@ -286,6 +297,8 @@ _OPEN: Final = frozenset(
 _AT_ONCE: Final = 60_000_000
 
 
+_TOLD: Final = {"withdrawal": "alert withdrawn", "stopped_late": "ended late"}
+_DONE: Final = {"restate": "measured anew"}
 _SAID_BY_KIND: Final = frozenset({"link", "route", "grade", "correction"})
 """Parts of which the kind of the event says enough."""
 _KINDS: Final = {"cleared": "no longer in the source", "moved": "under another reference"}
@@ -327,10 +340,15 @@ def _rule_key(rule: GoverningRule) -> tuple[str, int]:
 def _approved(rule: GoverningRule, *, at: Instant, zone: ZoneInfo) -> str:
     if rule.on_trial:
         return "On trial: nobody has approved it, and nobody is told by it."
+    edited = (
+        " Its file says something else now: that waits for approval, and this version runs on."
+        if rule.is_edited
+        else ""
+    )
     if not rule.approved_by:
-        return "No approval is on record."
+        return f"No approval is on record.{edited}"
     when = "" if rule.approved_at is None else f", {said_of(rule.approved_at, at=at, zone=zone)}"
-    return f"Approved by: {rule.approved_by}{when}."
+    return f"Approved by: {rule.approved_by}{when}.{edited}"
 
 
 def _authority(rule: GoverningRule) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,7 +86,8 @@ def test_put_later_than_another_start_it_gives_way_to_that() -> None:
     ],
 )
 def test_a_correction_says_what_it_lacks(missing: str, why: str) -> None:
-    ((_, facts),) = explained(contact(), corrected(T0 - HOUR, **{missing: ""}))
+    lacking: dict[str, Any] = {missing: ""}
+    ((_, facts),) = explained(contact(), corrected(T0 - HOUR, **lacking))
     assert said(facts, Part.CORRECTION) == [(False, why)]
     assert said(facts, Part.START) == [(True, "the clock starts here")]
 

@@ -567,7 +567,7 @@ def test_an_edit_that_nobody_approved_parts_no_nodes(force: Force) -> None:
 
     settings = force.settings(place, "two")
     plan = plan_approval(settings, ["ladder/no-notice"])
-    nobody = Account(uid=-1, name="test")
+    nobody = Account(frozenset(), name="test")
     done = approve(settings, plan, role="head of safeguarding", account=nobody, now=NOW)
     assert done == (one.rulebook.digest, active(two))
     assert look_around(one, system_now=lambda: _database_time(one)).not_deciding

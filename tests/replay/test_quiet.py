@@ -66,7 +66,9 @@ def _comparable(lived: Replayed) -> tuple[object, ...]:
         (each.reference, replace(each.kept, id=0, inherits=()), each.verdict)
         for each in lived.clocks
     ]
-    return lived.told, clocks
+    # What is told in one instant comes in the order in which clocks were first known.
+    told_of = sorted(lived.told, key=lambda each: (each.at, each.clock, each.rung, each.recipient))
+    return told_of, clocks
 
 
 def _until(*events: Event) -> int:

@@ -175,6 +175,44 @@ def test_beside_the_shares_stand_exempt_with_reasons_and_void() -> None:
     )
 
 
+def test_what_is_on_trial_is_said_in_one_line_beside_the_shares() -> None:
+    """How many rules and duties: nobody takes a week without them for a week without duties."""
+    trial: dict[str, Any] = {"left_out": {"new", "newer"}, "trial": {("new", 1), ("newer", 1)}}
+    found = letter(met(), row(rule="new"), row(rule="newer"), row(rule="newer"), counted=trial)
+    assert found.beside == (
+        (
+            "On trial: 2 rules, with 3 duties due in the period or open. Nobody has approved them,"
+            " so what they measure is in no figure here."
+        ),
+    )
+    one = letter(met(), row(rule="new"), counted=trial)
+    assert one.beside == (
+        (
+            "On trial: 1 rule, with 1 duty due in the period or open. Nobody has approved it, so"
+            " what it measures is in no figure here."
+        ),
+    )
+    assert letter(met()).beside == ()
+
+
+def test_a_week_of_nothing_but_trials_does_not_read_as_one_without_duties() -> None:
+    trial: dict[str, Any] = {"left_out": {"new"}, "trial": {("new", 1)}}
+    found = letter(row(rule="new"), row(rule="new"), counted=trial)
+    assert found.headline == ("only by rules on trial: 2 duties",)
+    assert found.backlog == ("Nothing is open under a rule that is approved.",)
+    assert found.sentence == "no duty to a partner fell due under a rule that is approved."
+    assert not any("If that cannot be" in note for note in found.notes)
+
+
+def test_duties_that_an_unapproved_version_measures_on_are_said() -> None:
+    found = letter(met(), met(rule_version=2), counted={"trial": {("council-4h", 1)}})
+    assert found.beside == ()
+    assert found.notes[0] == (
+        "Of the duties counted here, 1 is measured by a version of a rule that nobody has approved:"
+        " a trial, and not decided policy."
+    )
+
+
 def test_own_steps_tell_where_it_waits_and_partners_how_long_it_took() -> None:
     own = {"rule": "supervised", "partner": ""}
     found = letter(*[met() for _ in range(20)], row(), *[met(**own) for _ in range(5)])

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from monitor.clocks.verdicts import verdict
 from monitor.model import DAY, HOUR, MINUTE, Clock, ClockKey, Instant, Verdict
-from monitor.report.figures import ClockRow, Measured, figures, nearest_rank, percentage
+from monitor.report.figures import (
+    ClockRow,
+    Measured,
+    OnTrial,
+    figures,
+    nearest_rank,
+    percentage,
+)
 from tests.report.rows import FEEDS, NOW, SINCE, UNTIL, counted, late, met, row
 
 
@@ -58,6 +65,32 @@ def test_superseded_and_restricted_clocks_and_rules_left_out_are_in_no_figure() 
     )
     assert found.total.of_all == found.cases == found.backlog.duties == 0
     assert found.backlog.oldest_high_risk is None
+
+
+def test_what_is_on_trial_is_counted_apart_and_is_in_no_figure() -> None:
+    """Due in the week or open, once each; what gave way or is restricted is nowhere."""
+    found = counted(
+        met(),
+        met(rule="new"),
+        row(rule="new", case_id=2),
+        row(rule="newer", due_at=None),
+        row(rule="new", superseded_at=SINCE),
+        row(rule="new", restricted=True),
+        met(rule="new", started_at=SINCE - 3 * DAY),
+        row(rule="quiet"),
+        left_out={"new", "newer", "quiet"},
+        trial={("new", 1), ("newer", 1)},
+    )
+    assert found.on_trial == OnTrial(rules=2, duties=3, counted=0)
+    assert found.total.of_all == found.cases == 1
+    assert found.backlog.duties == 0
+
+
+def test_an_older_version_that_nobody_approved_counts_and_is_told_of() -> None:
+    """Its rule is approved by now, and what started under it goes on."""
+    found = counted(met(), met(rule_version=2), trial={("council-4h", 1)})
+    assert found.on_trial == OnTrial(rules=1, duties=1, counted=1)
+    assert found.total.of_all == 2
 
 
 def test_exempt_and_void_stand_beside_with_their_reasons() -> None:

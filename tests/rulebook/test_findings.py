@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.model import HOUR, MINUTE
-from monitor.rulebook.findings import Brings, Finding, Source, findings, shortest
+from monitor.rulebook.findings import Brings, Finding, Source, beginning, findings, shortest
 from monitor.rulebook.language import Rule, Rung
 from monitor.worktime.instants import parse_instant
 from tests.clocks.histories import LADDER, T0, book, rule
@@ -86,6 +86,51 @@ def test_versions_that_do_not_follow_each_other_are_found(
 
 def test_versions_that_follow_each_other_are_in_order() -> None:
     assert found(version(1, "2026-01-01", "2026-12-31"), version(2, "2027-01-01")) == []
+
+
+def changed(number: int, begins: str) -> Rule:
+    return rule(version=number, effective={"from": begins}, threshold="3h")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "said"),
+    [
+        (changed(2, "2027-03-09"), []),
+        (changed(2, "2027-03-08"), ["begins on 2027-03-08, which is today: once it is approved"]),
+        (changed(2, "2027-03-01"), ["begins on 2027-03-01, which is past: once it is approved"]),
+        (version(2, "2027-03-01"), []),
+        (
+            changed(2, "2026-01-01"),
+            ["on the day on which the approved version 1 does (2026-01-01)", "which is past"],
+        ),
+        (
+            changed(2, "2025-12-31"),
+            ["before the approved version 1 does (2026-01-01): version 1 would govern nothing"],
+        ),
+        (version(2, "2025-12-31"), ["before the approved version 1 does"]),
+    ],
+)
+def test_a_version_that_waits_and_reaches_back_is_found(waiting: Rule, said: list[str]) -> None:
+    """Only where it measures otherwise does anything that was measured change."""
+    found = beginning(waiting, [version(1, "2026-01-01")], today=TODAY)
+    assert len(found) >= len(said)
+    assert bool(found) is bool(said)
+    assert all(any(words in each.what for each in found) for words in said)
+    assert {each.about for each in found} <= {waiting.id}
+    assert not any(each.refused for each in found)
+
+
+def test_a_rule_of_which_nothing_was_approved_changes_nothing_by_beginning_long_ago() -> None:
+    """It measures on trial since then, and goes on."""
+    other = rule(id="other", effective={"from": "2026-01-01"})
+    assert beginning(changed(1, "2026-01-01"), [], today=TODAY) == []
+    assert beginning(changed(1, "2026-01-01"), [other], today=TODAY) == []
+
+
+def test_a_version_is_held_against_the_newest_approved_before_it() -> None:
+    approved = [version(1, "2026-01-01"), version(2, "2027-02-01")]
+    (first, _) = beginning(changed(3, "2027-01-15"), approved, today=TODAY)
+    assert "before the approved version 2 does (2027-02-01)" in first.what
 
 
 def test_a_review_is_due_until_the_end_of_its_day() -> None:

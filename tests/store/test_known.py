@@ -68,6 +68,16 @@ def test_the_rulebook_of_an_instant_is_the_one_last_activated_by_then(engine: En
     assert len(since.documents.rules) == 1
 
 
+def test_the_rulebooks_by_an_instant_come_newest_first(engine: Engine) -> None:
+    with writing(engine) as connection:
+        for number in range(3):
+            rulebooks.activate(connection, documents(), actor="op", now=T0 + number * HOUR)
+    with reading(engine) as connection:
+        found = [was.activated_at for was in known.rulebooks_until(connection, T0 + HOUR)]
+        assert found == [T0 + HOUR, T0]
+        assert list(known.rulebooks_until(connection, T0 - 1)) == []
+
+
 def test_a_feed_is_silent_from_when_it_was_last_heard_until_it_is_heard(engine: Engine) -> None:
     with writing(engine) as connection:
         intakes.register_feed(connection, "desk", tolerance=0, lag=0)

@@ -7,6 +7,7 @@ import datetime as dt
 from sqlalchemy import Engine
 
 from monitor.rulebook.book import Documents, build_rulebook
+from monitor.rulebook.language import Rule
 from monitor.store import rulebooks
 from monitor.store.engine import reading, writing
 from monitor.store.tables import rule_version
@@ -40,12 +41,44 @@ def test_what_was_activated_last_is_in_force(engine: Engine) -> None:
     assert active.documents.as_json() == documents().as_json()
 
 
-def test_a_rule_that_measures_differently_needs_a_new_version(engine: Engine) -> None:
+def _approve(engine: Engine, approved: Rule) -> None:
+    with writing(engine) as connection:
+        rulebooks.approve(connection, approved, role="head of safeguarding", now=T0, number=1)
+
+
+def test_an_approved_rule_that_measures_differently_needs_a_new_version(engine: Engine) -> None:
     _activate(engine, documents(rule()))
+    _approve(engine, rule())
     (refused,) = _refusals(engine, documents(rule(threshold="5h")))
     assert refused.startswith("tell-council.yaml: version: found 1, this rule measures differently")
     assert "set version to 2" in refused
     assert _refusals(engine, documents(rule(threshold="5h", version=2))) == []
+
+
+def test_a_draft_by_which_nothing_was_measured_may_change(engine: Engine) -> None:
+    """Nobody approved it, and no clock on record is measured by it; what counts is the last."""
+    _activate(engine, documents(rule()))
+    changed = documents(rule(threshold="5h"))
+    assert _refusals(engine, changed) == []
+    _activate(engine, changed)
+    only = documents(rule(version=2))
+    with reading(engine) as connection:
+        whole = rulebooks.governed(connection, only).documents
+    assert [str(each.threshold) for each in whole.rules if each.version == 1] == ["5h"]
+
+
+def test_another_version_s_approval_leaves_a_draft_a_draft(engine: Engine) -> None:
+    _activate(engine, documents(rule(version=2)))
+    _approve(engine, rule())
+    assert _refusals(engine, documents(rule(version=2, threshold="5h"))) == []
+
+
+def test_what_was_approved_is_never_written_over(engine: Engine) -> None:
+    """Whatever is activated: what it measures under this number stays as it was."""
+    _activate(engine, documents(rule()))
+    _approve(engine, rule())
+    _activate(engine, documents(rule(threshold="5h")))
+    assert _refusals(engine, documents(rule())) == []
 
 
 def test_wording_ladders_and_alerts_may_change(engine: Engine) -> None:

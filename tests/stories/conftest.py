@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from click.testing import CliRunner
 from pydantic import SecretStr
 
+from monitor import cli
 from monitor.cycle.parts import Monitor
 from monitor.installation import install
 from monitor.rulebook.book import Documents, Rulebook, build_rulebook
+from monitor.rulebook.files import read_documents
 from monitor.rulebook.language import Alerts
 from monitor.settings import read_settings
 from monitor.store import intakes, rulebooks
@@ -25,6 +28,7 @@ from monitor.wiring import ready
 from tests.approved import approve_installed
 from tests.postgres import PostgresServer
 from tests.stories.harness import Story, opened
+from tests.stories.told_aloud import CASE, BeginPinned, Tell, as_always, copy_database, pin_rules
 
 Begin: TypeAlias = Callable[..., Story]
 
@@ -44,8 +48,16 @@ kind = "organisation_responsible"
 time = "HOME_COUNCIL_SET"
 columns = { organisation = "HOME_COUNCIL_CODE" }
 constants = { partner = "council" }
+
+[[events]]
+name = "first_known_put_right"
+kind = "start_corrected"
+time = "FIRST_KNOWN_WAS"
+columns = { recorded_at = "PUT_RIGHT_AT", corrected_by = "PUT_RIGHT_BY", evidence = "EVIDENCE" }
+constants = { corrects = "contact", reason_code = "wrongly_typed" }
 """
-"""What a force maps beside the sample: the council where the child lives."""
+"""What a force maps beside the sample: the council where the child lives, and when police really
+first knew where that was typed wrongly."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +201,51 @@ def _template(
 ) -> str:
     name = "stories_" + hashlib.sha256(repr(sorted(rules)).encode()).hexdigest()[:12]
     return server.template(name, lambda url: furnished.furnish(url, rulebook))
+
+
+# -- explained by the real command --------------------------------------------------------------
+
+
+@pytest.fixture
+def force(furnished: Furnished, tmp_path: Path) -> Path:
+    """An installation whose files are those of the stories, with the pinned rules."""
+    folder = tmp_path / "typed"
+    shutil.copytree(furnished.folder / "force", folder)
+    pin_rules(folder)
+    return folder
+
+
+@pytest.fixture
+def begin_pinned(begin: Begin, force: Path) -> BeginPinned:
+    """Begin a story under the pinned rules, with children whose hashes are always the same."""
+
+    def begun(begins: str) -> Story:
+        story = begin(begins)
+        rulebook = build_rulebook(read_documents(force / "rules"))
+        with writing(story.monitor.engine) as connection:
+            rulebooks.activate(connection, rulebook.documents, actor="story", now=story.now)
+        story.monitor = replace(story.monitor, rulebook=rulebook, child_secret=b"s" * 32)
+        return story
+
+    return begun
+
+
+@pytest.fixture
+def tell(force: Path, monkeypatch: pytest.MonkeyPatch) -> Tell:
+    """What `monitor explain` prints of a story's case, at the story's time."""
+
+    def told(story: Story, *words: str, reference: str = CASE) -> str:
+        story.take_all_mail()
+        copy_database(story, force / "var/monitor.db")
+        monkeypatch.setattr("monitor.cli.looking.system_now", lambda: story.now)
+        config = str(force / "config/monitor.toml")
+        result = CliRunner().invoke(cli.main, ["explain", reference, *words, "--config", config])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return as_always(result.stdout)
+
+    return told
 
 
 @pytest.hookimpl(wrapper=True)

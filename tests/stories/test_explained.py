@@ -1,115 +1,15 @@
 """Five hard cases, explained by the real command and held to the word.
 
-The texts lie in `explained/`; where one is meant to change, run with EXPLAINED_WRITE=1 and read
-what has changed before keeping it. Rules and ladders are pinned beside them.
+`test_explained_more.py` has four more; what both use is in `told_aloud.py`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any
 
-import pytest
-from click.testing import CliRunner
-
-from monitor import cli
-from monitor.rulebook.book import build_rulebook
-from monitor.rulebook.files import read_documents
-from monitor.store import rulebooks
-from monitor.store.engine import writing
-from monitor.worktime.instants import isoformat
-from tests.stories.conftest import Begin, Furnished
-from tests.stories.harness import Story, _instant
-
-HERE: Final = Path(__file__).parent / "explained"
-CASE: Final = "PPN-2027-004211"
-HARM: Final = "significant-harm-council"
-DIGEST: Final = re.compile(r"\([0-9a-f]{12}\)")
-SENT: Final = re.compile(r'("sent_at": "[0-9-]+T\d\d:\d\d):[\d.]+\+')
-"""A mail is handed over in real time: the seconds are the machine's."""
-
-Tell: TypeAlias = Callable[..., str]
-BeginPinned: TypeAlias = Callable[..., Story]
-
-
-@pytest.fixture
-def force(furnished: Furnished, tmp_path: Path) -> Path:
-    """An installation whose files are those of the stories, with the pinned rules."""
-    folder = tmp_path / "typed"
-    shutil.copytree(furnished.folder / "force", folder)
-    for rule in (folder / "rules").glob("*.yaml"):
-        if rule.name != "vocabulary.yaml":
-            rule.unlink()
-    shutil.copytree(HERE / "rules", folder / "rules", dirs_exist_ok=True)
-    return folder
-
-
-@pytest.fixture
-def begin_pinned(begin: Begin, force: Path) -> BeginPinned:
-    """Begin a story under the pinned rules, with children whose hashes are always the same."""
-
-    def begun(begins: str) -> Story:
-        story = begin(begins)
-        rulebook = build_rulebook(read_documents(force / "rules"))
-        with writing(story.monitor.engine) as connection:
-            rulebooks.activate(connection, rulebook.documents, actor="story", now=story.now)
-        story.monitor = replace(story.monitor, rulebook=rulebook, child_secret=b"s" * 32)
-        return story
-
-    return begun
-
-
-@pytest.fixture
-def tell(force: Path, monkeypatch: pytest.MonkeyPatch) -> Tell:
-    """What `monitor explain` prints of a story's case, at the story's time."""
-
-    def told(story: Story, *words: str, reference: str = CASE) -> str:
-        story.take_all_mail()
-        _copy_database(story, force / "var/monitor.db")
-        monkeypatch.setattr("monitor.cli.looking.system_now", lambda: story.now)
-        config = str(force / "config/monitor.toml")
-        result = CliRunner().invoke(cli.main, ["explain", reference, *words, "--config", config])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return SENT.sub(r"\1:00+", DIGEST.sub("(digest)", result.stdout))
-
-    return told
-
-
-def _copy_database(story: Story, to: Path) -> None:
-    story.monitor.engine.dispose()
-    for left in to.parent.glob("monitor.db*"):
-        left.unlink()
-    with (
-        closing(sqlite3.connect(story.folder / "var/monitor.db")) as source,
-        closing(sqlite3.connect(to)) as copy,
-    ):
-        source.backup(copy)
-    to.chmod(0o600)
-
-
-def reads(name: str, said: str, *, kind: str = "txt") -> None:
-    """The text is the one that was read aloud and kept."""
-    kept = HERE / f"{name}.{kind}"
-    if os.environ.get("EXPLAINED_WRITE"):
-        kept.write_text(said, encoding="utf-8")
-    assert kind == "json" or max(map(len, said.splitlines())) <= 100
-    assert said == kept.read_text(encoding="utf-8")
-
-
-def as_of(when: str, story: Story) -> tuple[str, str]:
-    """The option for an earlier local time."""
-    return "--as-of", isoformat(_instant(when, before=story.now))
-
+from tests.stories.harness import Story
+from tests.stories.told_aloud import CASE, HARM, BeginPinned, Tell, as_of, reads
 
 # -- the five -----------------------------------------------------------------------------------
 

@@ -109,17 +109,31 @@ _DATES_OF_INTEREST = (
 )
 
 
+_CHANGES = (
+    (date(2027, 3, 28), "Europe/London"),
+    (date(2027, 10, 31), "Europe/London"),
+    (date(2027, 3, 28), "Europe/Rome"),
+    (date(2027, 10, 31), "Europe/Rome"),
+    (date(2027, 3, 14), "America/New_York"),
+    (date(2027, 11, 7), "America/New_York"),
+)
+
+_DAYS_BESIDE = st.sampled_from((2, 1, 3, 0))
+"""Simple examples are drawn most: let them have days before and after the change."""
+
+
 @st.composite
 def definitions(draw: st.DrawFn) -> CalendarDefinition:
     """Calendars of a week or less, most about a change of the clocks."""
-    middle = draw(st.sampled_from(_DATES_OF_INTEREST))
-    covers_from = middle - timedelta(days=draw(st.integers(0, 3)))
-    covers_to = middle + timedelta(days=draw(st.integers(0, 3)))
+    any_other = st.tuples(st.sampled_from(_DATES_OF_INTEREST), st.sampled_from(ZONES))
+    middle, zone = draw(st.sampled_from(_CHANGES) | any_other)
+    covers_from = middle - timedelta(days=draw(_DAYS_BESIDE))
+    covers_to = middle + timedelta(days=draw(_DAYS_BESIDE))
     days = st.dates(covers_from - timedelta(days=1), covers_to + timedelta(days=1))
     return CalendarDefinition(
         name="generated",
         version="1",
-        zone=draw(st.sampled_from(ZONES)),
+        zone=zone,
         weekly=draw(st.dictionaries(st.integers(0, 6), _SPANS, min_size=1)),
         holidays=draw(st.dictionaries(days, st.just("a holiday"), max_size=3)),
         special=draw(st.dictionaries(days, _SPANS | st.just(()), max_size=3)),

@@ -6,6 +6,7 @@ a change of the clocks. The walk shares nothing with the calendars but what was 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -16,9 +17,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from monitor.model import MINUTE, Instant
+from monitor.worktime import calendar, definition, limits, zones
 from monitor.worktime.calendar import PastHorizon, compile_calendar
-from monitor.worktime.definition import CalendarDefinition
+from monitor.worktime.definition import CalendarDefinition, Span, open_stretches
 from monitor.worktime.limits import ClosedDayReceipt, DayEnd, Limit, Unit, due
+from monitor.worktime.zones import end_of_day
 from tests.worktime.oracle import definitions
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -106,14 +109,25 @@ class Walk:
         return max(opened) + MINUTE if opened else self.of(last)[-1].instant + MINUTE - 1
 
 
-@settings(max_examples=60, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+EXAMPLES = 60
+WHEN_CLOCKS_CHANGE = (1, 2)
+"""Hours of the wall, one of which comes twice or never on the night in question."""
+
+
+@settings(max_examples=EXAMPLES, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.data())
 def test_days_are_counted_as_by_hand(data: st.DataObject) -> None:
+    _compare(data)
+
+
+def _compare(data: st.DataObject) -> None:
+    """Eight starts of one calendar, each with a limit, by the walk and by the engine."""
     written = data.draw(definitions())
-    walk, calendar = Walk.over(written), compile_calendar(written)
+    walk, compiled = Walk.over(written), compile_calendar(written)
     covered = [m for m in walk.minutes if written.covers(m.shown.date())]
-    for _ in range(4):
-        start = data.draw(st.sampled_from(covered))
+    in_the_night = [m for m in covered if m.shown.hour in WHEN_CLOCKS_CHANGE]
+    for _ in range(8):
+        start = data.draw(st.sampled_from(covered) | st.sampled_from(in_the_night))
         left = (written.covers_to - start.shown.date()).days
         unit = data.draw(st.sampled_from([Unit.WORKING_DAYS, Unit.CALENDAR_DAYS]))
         most = 4 if unit is Unit.WORKING_DAYS else left
@@ -123,9 +137,9 @@ def test_days_are_counted_as_by_hand(data: st.DataObject) -> None:
         expected = walk.due(start, limit, day_end, receipt)
         if expected is None:
             with pytest.raises(PastHorizon):
-                due(start.instant, limit, calendar, day_end, receipt)
+                due(start.instant, limit, compiled, day_end, receipt)
         elif not _is_beyond(expected, written, walk):
-            assert due(start.instant, limit, calendar, day_end, receipt) == expected
+            assert due(start.instant, limit, compiled, day_end, receipt) == expected
 
 
 def _is_beyond(instant: Instant, written: CalendarDefinition, walk: Walk) -> bool:
@@ -134,3 +148,98 @@ def _is_beyond(instant: Instant, written: CalendarDefinition, walk: Walk) -> boo
     A receipt that waits for the next open day moves calendar days past the end.
     """
     return instant > walk.of(written.covers_to)[-1].instant
+
+
+# -- that it can fail -------------------------------------------------------------------------
+
+
+def _half_day_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A date that differs has the hours of its weekday."""
+
+    def spans_on(self: CalendarDefinition, day: date) -> tuple[Span, ...]:
+        return () if day in self.holidays else self.weekly_spans_on(day)
+
+    patch.setattr(CalendarDefinition, "spans_on", spans_on)
+
+
+def _holiday_forgotten(patch: pytest.MonkeyPatch) -> None:
+    def spans_on(self: CalendarDefinition, day: date) -> tuple[Span, ...]:
+        return self.special.get(day, self.weekly_spans_on(day))
+
+    patch.setattr(CalendarDefinition, "spans_on", spans_on)
+
+
+def _an_hour_off_when_clocks_change(patch: pytest.MonkeyPatch) -> None:
+    """Of a time that comes twice the second is taken, and of one that never comes an hour later."""
+
+    def last_instant_of_local(naive: datetime, zone: ZoneInfo) -> Instant:
+        return max(zones._before_and_after(naive, zone))
+
+    for module in (definition, limits, zones):
+        patch.setattr(module, "first_instant_of_local", last_instant_of_local)
+    # What it keeps would outlive the fault.
+    patch.setattr(limits, "_calendar_days_after", limits._calendar_days_after.__wrapped__)
+
+
+def _day_ends_with_its_first_span(patch: pytest.MonkeyPatch) -> None:
+    """Close of business is the noon of a day that opens again."""
+
+    def close_of_business(self: calendar._OpeningHours, day: date) -> Instant:
+        opens = self.opening(day)
+        return min(closes for closes in self._closes if closes > opens)
+
+    patch.setattr(calendar._OpeningHours, "close_of_business", close_of_business)
+
+
+def _day_ends_a_microsecond_late(patch: pytest.MonkeyPatch) -> None:
+    """At midnight, which is the next day's."""
+    patch.setattr(limits, "end_of_day", lambda day, zone: end_of_day(day, zone) + 1)
+
+
+def _night_ends_at_midnight(patch: pytest.MonkeyPatch) -> None:
+    """What is open past midnight closes with its date."""
+
+    def stretches(
+        spans: tuple[Span, ...], day: date, zone: ZoneInfo
+    ) -> list[tuple[Instant, Instant]]:
+        cut = tuple((opens, min(closes, 24 * 60)) for opens, closes in spans)
+        return open_stretches(cut, day, zone)
+
+    patch.setattr(calendar, "open_stretches", stretches)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        _half_day_forgotten,
+        _holiday_forgotten,
+        _an_hour_off_when_clocks_change,
+        _day_ends_with_its_first_span,
+        _day_ends_a_microsecond_late,
+        _night_ends_at_midnight,
+    ],
+)
+def test_a_planted_fault_is_found_among_as_many_examples_as_usual(
+    plant: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    """The same examples each time, so that it is no matter of luck whether this passes."""
+
+    @settings(
+        max_examples=EXAMPLES,
+        phases=[Phase.generate],
+        derandomize=True,
+        database=None,
+        report_multiple_bugs=False,
+    )
+    @given(st.data())
+    def compare(data: st.DataObject) -> None:
+        _compare(data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        plant(patch)
+        with pytest.raises(_FOUND):
+            compare()
+
+
+_FOUND = (AssertionError, PastHorizon, pytest.fail.Exception)
+"""Another instant; an answer that is refused; none that should have been."""
