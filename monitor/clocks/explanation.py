@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from monitor.clocks.fold import is_as_particular
+from monitor.clocks.endings import is_as_particular
 from monitor.clocks.righted import Righted
 from monitor.clocks.timeline import Fact, Identity, SetAside, Timeline
 from monitor.model import Clock, ClockKey, Duration, Event, Instant
