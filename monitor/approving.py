@@ -8,11 +8,11 @@ people are asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from monitor.data import data_folder
 from monitor.faults import Fault, FaultsFound
@@ -36,12 +36,14 @@ from monitor.store.engine import (
     reading,
 )
 from monitor.store.schema import SchemaNotCurrent, check_current
+from monitor.words import nearest, without_article
 
 if TYPE_CHECKING:
     from monitor.model import Instant
     from monitor.settings import Settings
 
 Approvable: TypeAlias = Rule | Ladder
+T = TypeVar("T")
 
 
 class Account(NamedTuple):
@@ -64,8 +66,10 @@ class Plan:
     """What governs without it."""
     after: Rulebook
     """What would govern with it, as far as the installation lets it speak."""
+    before_unlimited: Documents
+    """What governs without it, as the rules themselves say it."""
     after_unlimited: Documents
-    """The same, as the rules themselves say it."""
+    """What would govern with it, as the rules themselves say it."""
     also_told_by: dict[str, tuple[str, ...]]
     """Ladder that is to be approved → the other rules that tell by it."""
 
@@ -137,6 +141,7 @@ def plan_approval(settings: Settings, names: Collection[str], *, everything: boo
         documents=documents,
         before=limited(settings, found.documents),
         after=limited(settings, after.documents),
+        before_unlimited=found.documents,
         after_unlimited=after.documents,
         also_told_by=_also_told_by(chosen, documents),
     )
@@ -178,11 +183,13 @@ def _key(content: Approvable) -> tuple[Kind, str, int]:
 
 
 def _no_such(settings: Settings, name: str, pages: Pages) -> Fault:
-    known = sorted({p.content.id for p in pages.rules} | {p.content.id for p in pages.ladders})
+    known = {page.content.id for page in pages.rules}
+    known |= {page.content.id for page in pages.ladders}
     return Fault(
         file=f"{settings.paths.rules}/",
         found=repr(name),
-        expected=f"there is no such rule or ladder; known: {', '.join(known)}",
+        expected="there is no such rule or ladder; "
+        + nearest(name.removeprefix("ladder/"), known, list_all="monitor rules list"),
     )
 
 
@@ -205,10 +212,10 @@ def approve(
 ) -> Activated:
     """Approve what was planned, and put what then governs in force, in one transaction.
 
-    `role`: for which role or post. Raises FaultsFound where the account itself wrote what it would
+    `role`: for which role or post, with or without an article. Raises FaultsFound where the account itself wrote what it would
     approve, or where files changed since they were planned.
     """
-    folder = settings.path(settings.paths.rules)
+    folder, role = settings.path(settings.paths.rules), without_article(role)
     if faults := [*own_writing(settings, plan, account), *_changed_since(plan, folder)]:
         raise FaultsFound(faults)
     engine = open_engine(settings.database_url(), must_exist=True)
@@ -304,111 +311,30 @@ def waiting_beginnings(settings: Settings, folder: Path | None, *, today: date) 
 
 
 def _approved_where_known(settings: Settings) -> list[Rule]:
+    kept = where_known(settings, lambda c: Approved.of(rulebooks.approvals(c)))
+    return [] if kept is None else [rule for rule, _ in kept.rules.values()]
+
+
+def where_known(settings: Settings, ask: Callable[[Connection], T]) -> T | None:
+    """What a database answers; None without one that this account and this program can read."""
     try:
-        return [rule for rule, _ in _approved(settings).rules.values()]
-    except (DatabaseGone, NetworkFile, NotADatabase, SchemaNotCurrent, WrongOwner):
-        return []
+        return of_database(settings, ask)
+    except (DatabaseGone, NetworkFile, NotADatabase, SchemaNotCurrent):
+        return None
+    except (PermissionError, WrongOwner):  # it is another account's
+        return None
     except Exception as error:
         if not is_unusable(error):
             raise
-        return []
+        return None
 
 
-def _approved(settings: Settings) -> Approved:
+def of_database(settings: Settings, ask: Callable[[Connection], T]) -> T:
+    """What the installation's database answers. Raises as `plan_approval`."""
     engine = open_engine(settings.database_url(), must_exist=True)
     try:
         check_current(engine)
         with reading(engine) as connection:
-            return Approved.of(rulebooks.approvals(connection))
+            return ask(connection)
     finally:
         engine.dispose()
-
-
-# -- how it stands ----------------------------------------------------------------------------
-
-
-class RuleLine(NamedTuple):
-    """A rule of the files, and how it stands."""
-
-    id: str
-    title: str
-    versions: tuple[int, ...]
-    """In force, oldest first."""
-    file_version: int
-    since: str
-    """The date from which the newest of them governs what starts."""
-    alerts: str
-    """How much the newest may say as the installation stands."""
-    state: str
-    approved_by: str
-    """The role; empty on trial, and where it was in force before approvals were kept."""
-    approved_at: Instant | None
-    review_due: str
-
-
-def rule_lines(settings: Settings) -> list[RuleLine]:
-    """Every rule of the files, by its id. Raises FaultsFound, SchemaNotCurrent, WrongOwner."""
-    documents = read_documents(settings.path(settings.paths.rules))
-    found = _found(settings, documents)
-    book = limited(settings, found.documents)
-    newest = {each.id: each for each in found.standings if each.kind is Kind.RULE}
-    lines = []
-    for name, standing in newest.items():
-        duties, approval = book.duties[name], standing.approval
-        rule = duties[-1].rule
-        lines.append(
-            RuleLine(
-                id=name,
-                title=rule.title,
-                versions=tuple(duty.rule.version for duty in duties),
-                file_version=standing.version,
-                since=rule.effective.from_.isoformat(),
-                alerts=str(rule.alerts),
-                state=standing.in_words,
-                approved_by=approval.role if approval else "",
-                approved_at=approval.approved_at if approval else None,
-                review_due=rule.authority.review_due.isoformat(),
-            )
-        )
-    return lines
-
-
-def approved_documents(settings: Settings, documents: Documents) -> Documents:
-    """What is approved of the documents: no rule on trial, and ladders as they were approved.
-
-    Calendars, holidays and vocabulary, which need no approval, are as they are in force; where
-    nothing is in force yet, as they are in the files. Raises as `rule_lines`.
-    """
-    found = _found(settings, documents)
-    trial = set(found.documents.trial)
-    approved = {e.id for e in found.standings if e.kind is Kind.LADDER and e.approval is not None}
-    in_force = _in_force(settings) or documents
-    return found.documents.model_copy(
-        update={
-            "rules": tuple(r for r in found.documents.rules if (r.id, r.version) not in trial),
-            "ladders": tuple(e for e in found.documents.ladders if e.id in approved),
-            "calendars": in_force.calendars,
-            "holidays": in_force.holidays,
-            "vocabulary": in_force.vocabulary,
-        }
-    )
-
-
-def _found(settings: Settings, documents: Documents) -> Governed:
-    engine = open_engine(settings.database_url(), must_exist=True)
-    try:
-        check_current(engine)
-        with reading(engine) as connection:
-            return governed(connection, documents)
-    finally:
-        engine.dispose()
-
-
-def _in_force(settings: Settings) -> Documents | None:
-    engine = open_engine(settings.database_url(), must_exist=True)
-    try:
-        with reading(engine) as connection:
-            active = rulebooks.active_rulebook(connection)
-    finally:
-        engine.dispose()
-    return active.documents if active else None

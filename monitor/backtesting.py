@@ -20,6 +20,7 @@ from monitor.rulebook.files import read_documents
 from monitor.store import actions, rulebooks
 from monitor.store.engine import open_engine, reading, writing
 from monitor.wiring import read_files
+from monitor.words import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,8 @@ def _only(documents: Documents, only: Collection[str], settings: Settings) -> Do
     """These rules of some documents. Raises FaultsFound where there is no such rule."""
     known = {rule.id for rule in documents.rules}
     if unknown := sorted(set(only) - known):
-        expected = f"there is no such rule; known: {', '.join(sorted(known))}"
+        near = nearest(unknown[0], known, list_all="monitor rules list")
+        expected = f"there is no such rule; {near}"
         file = settings.paths.rules
         raise FaultsFound([Fault(file=file, found=", ".join(unknown), expected=expected)])
     rules = tuple(rule for rule in documents.rules if not only or rule.id in only)

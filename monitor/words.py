@@ -8,8 +8,9 @@ the machine's own language settings change no mail.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from monitor.model import DAY, HOUR, MINUTE
@@ -28,6 +29,8 @@ _MONTHS: Final = (
 )
 _SAME_NIGHT: Final = 20 * HOUR
 """Within so long before, a bare time of day can only mean one moment to a reader."""
+_NEAREST: Final = 3
+"""So many names that were perhaps meant are named."""
 _NAMED_DAYS: Final = 6
 """Within so many dates, the name of a weekday can only mean one date."""
 
@@ -144,6 +147,17 @@ def listed(parts: Sequence[str], last: str = "and") -> str:
 def capital(text: str) -> str:
     """The text with its first letter in upper case, the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def without_article(role: str) -> str:
+    """A role as it stands after an article: `head of safeguarding` for `the head of …`."""
+    return re.sub(r"^the\s+(?=\S)", "", role.strip(), flags=re.IGNORECASE)
+
+
+def nearest(name: str, known: Iterable[str], *, list_all: str) -> str:
+    """What may have been meant: `nearest: a, b; all: COMMAND`. `list_all`: the command."""
+    close = get_close_matches(name, sorted(set(known)), _NEAREST, cutoff=0.4)
+    return "; ".join([f"nearest: {', '.join(close)}"] * bool(close) + [f"all: {list_all}"])
 
 
 def _local(instant: Instant, zone: tzinfo) -> datetime:

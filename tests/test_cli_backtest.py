@@ -6,7 +6,7 @@ import csv
 import json
 import shutil
 import sqlite3
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -126,10 +126,37 @@ def test_nothing_is_written_but_that_it_was_looked_at(force: Path) -> None:
     [
         (("--rule", "no-such-rule"), "there is no such rule"),
         (("--to", "2020-01-01T00:00:00Z"), "--from must be before --to"),
+        (("--to", f"{hours_ago(-48):%Y-%m-%d}"), "--to is ahead of now"),
+        (("--from", "1 January"), "neither a date such as 2026-01-01 nor an instant"),
+        (("--from", "2026-01-01T06:00"), "with Z or an offset"),
     ],
 )
 def test_wrong_use_is_said(words: tuple[str, ...], said: str) -> None:
     assert said in typed("backtest", "--rules", "tried", *PERIOD, *words, expect=WRONG_USE).stderr
+
+
+@pytest.mark.usefixtures("force")
+def test_without_a_period_it_is_the_year_up_to_now() -> None:
+    """So that nothing that is still to come counts as if it had come."""
+    said = typed("backtest", "--rules", "tried", "--workers", "1").stdout
+    assert "PPN-2027-000002" in said
+    found = json.loads(typed("backtest", "--rules", "tried", "--workers", "1", "--json").stdout)
+    begins, ends = (datetime.fromisoformat(found[name]) for name in ("from", "to"))
+    assert ends - begins == timedelta(days=365)
+    assert timedelta() <= hours_ago(0) - ends < timedelta(minutes=5)
+
+
+@pytest.mark.usefixtures("force")
+def test_a_date_is_its_midnight_where_the_force_is() -> None:
+    """In summer an hour before that of UTC."""
+    words = ("--from", "2026-06-01", "--to", "2026-06-02T00:00:00Z", "--workers", "1")
+    found = json.loads(typed("backtest", "--rules", "tried", *words, "--json").stdout)
+    assert (found["from"], found["to"]) == (
+        "2026-06-01T00:00:00+01:00",
+        "2026-06-02T01:00:00+01:00",
+    )
+    said = typed("backtest", "--rules", "tried", *words).stdout
+    assert "from 2026-06-01 00:00 to 2026-06-02 01:00" in said
 
 
 @pytest.mark.usefixtures("force")

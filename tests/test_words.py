@@ -165,6 +165,28 @@ def test_a_stretch_names_the_second_day_only_where_it_is_another() -> None:
     assert words.stretch(start, at("2027-03-05 07:05"), zone=LONDON) == "Wed 14:00 to Fri 07:05"
 
 
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        ("the head of safeguarding", "head of safeguarding"),
+        (" The duty inspector", "duty inspector"),
+        ("theatre manager", "theatre manager"),
+        ("the", "the"),
+    ],
+)
+def test_a_role_is_said_without_its_article(role: str, said: str) -> None:
+    assert words.without_article(role) == said
+
+
+def test_at_most_three_names_that_were_perhaps_meant_are_named() -> None:
+    known = ["missing-council", "missing-high-council", "missing-found-council", "missing-x-council"]
+    said = words.nearest("mising-council", known, list_all="monitor rules list")
+    assert said.startswith("nearest: missing-council, missing-")
+    assert said.count("missing") == 3
+    assert said.endswith("; all: monitor rules list")
+    assert words.nearest("zzz", known, list_all="a command") == "all: a command"
+
+
 def test_counts_lists_and_limits_read_as_english() -> None:
     assert words.count(1, "duty", "duties") == "1 duty"
     assert words.count(1204, "duty", "duties") == "1,204 duties"

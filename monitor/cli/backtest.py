@@ -9,11 +9,13 @@ hour: in the terminal, as JSON, or as CSV files and a page. Nothing is written t
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -32,6 +34,33 @@ if TYPE_CHECKING:
     from monitor.model import Instant
     from monitor.report.backtest import BacktestFigures
 
+Moment: TypeAlias = "Instant | dt.date"
+
+A_YEAR: Final = dt.timedelta(days=365)
+
+
+class MomentParam(click.ParamType[Any]):
+    """A date, which begins at midnight where the force is; or an instant."""
+
+    name = "date"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Moment:
+        """A date, or an instant; or a usage error that says both forms."""
+        if isinstance(value, int | dt.date):
+            return value
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            if "T" in value:
+                return INSTANT.convert(value, param, ctx)
+            said = f"{value!r} is neither a date such as 2026-01-01 nor an instant such as"
+            self.fail(f"{said} 2026-01-01T06:00:00+00:00", param, ctx)
+
+
+MOMENT = MomentParam()
+
 
 @click.command()
 @click.option(
@@ -47,9 +76,14 @@ if TYPE_CHECKING:
     help="Rules to compare with, in place of those in force.",
 )
 @click.option(
-    "--from", "since", type=INSTANT, required=True, help="Clocks that start from here on."
+    "--from",
+    "begins",
+    type=MOMENT,
+    help="Clocks that start from here on: a date, or an instant.  [default: a year before --to]",
 )
-@click.option("--to", "until", type=INSTANT, required=True, help="Up to here, and as of then.")
+@click.option(
+    "--to", "ends", type=MOMENT, help="Up to here, and as of then: the same.  [default: now]"
+)
 @click.option("--rule", "only", multiple=True, help="This rule only; may be given again.")
 @click.option(
     "--workers", type=click.IntRange(1), default=None, help="Processes.  [default: cores]"
@@ -61,8 +95,8 @@ def backtest(
     *,
     folder: Path,
     against: Path | None,
-    since: Instant,
-    until: Instant,
+    begins: Moment | None,
+    ends: Moment | None,
     only: tuple[str, ...],
     workers: int | None,
     out: Path | None,
@@ -76,37 +110,77 @@ def backtest(
     """
     from monitor.backtesting import ask, try_out
 
-    if since >= until:
-        refuse("--from must be before --to")
+    now = system_now()
     with faults_said():
         settings = read_settings_of(config)
+        zone = ZoneInfo(settings.service.zone)
+        since, until = _period(begins, ends, zone, now=now)
         asked = ask(settings, folder, against=against, since=since, until=until, only=only)
         tried, figures = try_out(
             settings,
             asked,
             workers=workers or os.cpu_count() or 1,
             actor=actor(),
-            now=system_now(),
+            now=now,
             progress=_progress if sys.stderr.isatty() else None,
         )
     if out is not None:
         _save(figures, out, page=_page(config, figures, folder, since, until))
     if as_json:
-        click.echo(json.dumps(_values(figures, tried), indent=2))
+        period = {"from": _iso(since, zone), "to": _iso(until, zone)}
+        click.echo(json.dumps(period | _values(figures, tried), indent=2))
     else:
-        _say(figures, tried, out)
+        _say(figures, tried, out, f"{_civil(since, zone)} to {_civil(until, zone)}")
+
+
+def _period(
+    begins: Moment | None, ends: Moment | None, zone: ZoneInfo, *, now: Instant
+) -> tuple[Instant, Instant]:
+    """From when, and up to when; words and the end where that is no time that was lived."""
+    until = now if ends is None else _instant(ends, zone)
+    since = until - A_YEAR // _MICROSECOND if begins is None else _instant(begins, zone)
+    if until > now:
+        refuse(
+            "--to is ahead of now: whatever is open would count as it would stand then, and every"
+            " alert up to then. Leave --to out for up to now"
+        )
+    if since >= until:
+        refuse("--from must be before --to")
+    return since, until
+
+
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+
+
+def _instant(moment: Moment, zone: ZoneInfo) -> Instant:
+    from monitor.worktime.zones import start_of_day
+
+    return start_of_day(moment, zone) if isinstance(moment, dt.date) else moment
+
+
+def _civil(instant: Instant, zone: ZoneInfo) -> str:
+    from monitor.worktime.zones import local
+
+    return f"{local(instant, zone):%Y-%m-%d %H:%M}"
+
+
+def _iso(instant: Instant, zone: ZoneInfo) -> str:
+    from monitor.worktime.instants import isoformat
+
+    return isoformat(instant, zone)
 
 
 def _progress(done: int, of: int) -> None:
     click.echo(f"\r{100 * done // of:3} %", err=True, nl=done == of)
 
 
-def _say(figures: BacktestFigures, tried: Tried, out: Path | None) -> None:
+def _say(figures: BacktestFigures, tried: Tried, out: Path | None, period: str) -> None:
     from monitor.terminal.backtest import backtest_lines
 
     for line in backtest_lines(figures):
         click.echo(line)
     click.echo()
+    click.echo(f"clocks that start from {period}, as they stand then")
     click.echo(
         f"{tried.events} events in {tried.seconds:.1f} s"
         f" (reading {tried.reading_seconds:.1f} s, computing {tried.computing_seconds:.1f} s"

@@ -123,12 +123,13 @@ def faults_said() -> Iterator[None]:
 
 def _not_allowed(error: PermissionError) -> str:
     """Which file an account may not use, and as whom the command is to be run."""
-    file, mine = Path(str(error.filename or "")), account_name(os.getuid())
-    said = f"{file}: the account {mine} may not use it"
-    owner = next((account_name(uid) for uid in map(_owner, (file, *file.parents)) if uid), mine)
+    file, mine = Path(str(error.filename or "")), os.getuid()
+    said = f"{file}: the account {account_name(mine)} may not use it"
+    owner = next((uid for uid in map(_owner, (file, *file.parents)) if uid), mine)
     if owner == mine:
         return said
-    return f"{said}. Commands run as the account that runs the monitor: sudo -u '{owner}' monitor …"
+    lent = account_name(owner, nameless="#{}")
+    return f"{said}. Commands run as the account that runs the monitor: sudo -u '{lent}' monitor …"
 
 
 def _owner(file: Path) -> int | None:
@@ -191,14 +192,14 @@ def accounts() -> tuple[int, int]:
     return runs_as, int(lent_to) if lent_to.isdecimal() else runs_as
 
 
-def account_name(number: int) -> str:
-    """The name of an account, or its number where it has none."""
+def account_name(number: int, *, nameless: str = "uid {}") -> str:
+    """The name of an account; `nameless`: how its number is said where it has none."""
     import pwd
 
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
-        return f"uid {number}"
+        return nameless.format(number)
 
 
 def counted(number: int, noun: str) -> str:

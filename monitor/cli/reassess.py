@@ -73,9 +73,12 @@ def reassess(
 
 
 def _rules(monitor: Monitor, only: tuple[str, ...]) -> frozenset[str]:
+    from monitor.words import nearest
+
     known = monitor.rulebook.duties.keys()
     if unknown := sorted(set(only) - known):
-        refuse(f"there is no rule {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        near = nearest(unknown[0], known, list_all="monitor rules list")
+        refuse(f"there is no rule {', '.join(unknown)}; {near}")
     return frozenset(only or known)
 
 

@@ -30,7 +30,7 @@ from monitor.cli.doors import (
     system_now,
     with_config,
 )
-from monitor.cli.rule_reading import difference_lines
+from monitor.cli.rule_diff import difference_lines
 
 if TYPE_CHECKING:
     from monitor.approving import Plan

@@ -1,4 +1,4 @@
-"""Commands that read rules out: list, show, schema, diff. They change nothing.
+"""Commands that read rules out: list, show, schema. They change nothing.
 
 What comes in: arguments. What goes out: rules as people and machines read them.
 """
@@ -9,34 +9,34 @@ What comes in: arguments. What goes out: rules as people and machines read them.
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 
 from monitor.cli.doors import (
-    DONE,
-    NEEDS_A_PERSON,
     WIDTH,
     faults_said,
     read_settings_of,
     refuse,
+    system_now,
     with_config,
 )
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+    from datetime import date
 
-    from monitor.approving import RuleLine
+    from monitor.model import Instant
     from monitor.rulebook.aloud import Paragraph
     from monitor.rulebook.book import Documents
-    from monitor.rulebook.difference import Difference
-    from monitor.rulebook.language import Rule
+    from monitor.rulebook.versions import Version
     from monitor.settings import Settings
+    from monitor.standing import RuleLine, VersionLine
 
+WAITS: Final = "waits for approval"
 _KINDS: Final = ("rule", "ladder", "calendar", "vocabulary", "scenarios")
 
 
@@ -44,45 +44,79 @@ _KINDS: Final = ("rule", "ladder", "calendar", "vocabulary", "scenarios")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_config
 def rules_list(config: Path, as_json: bool) -> None:
-    """Every rule: its version, since when, who approved it, and who is told."""
-    from zoneinfo import ZoneInfo
-
-    from monitor.approving import rule_lines
+    """Every rule: its versions, since when, who approved each, and how much it may say."""
+    from monitor.standing import rule_lines
 
     with faults_said():
         settings = read_settings_of(config)
-        lines = rule_lines(settings)
+        zone = ZoneInfo(settings.service.zone)
+        lines = rule_lines(settings, today=day_now(zone))
     if as_json:
         click.echo(json.dumps([_values(line) for line in lines], indent=2))
         return
-    zone = ZoneInfo(settings.service.zone)
     for line in lines:
         click.echo("\n".join(_listed(line, zone)))
 
 
-def _values(line: RuleLine) -> dict[str, Any]:
+def day_now(zone: ZoneInfo) -> date:
+    """The date where the force is."""
+    from monitor.worktime.zones import day_of
+
+    return day_of(system_now(), zone)
+
+
+def _values(line: RuleLine | VersionLine) -> dict[str, Any]:
     from monitor.worktime.instants import isoformat
 
-    at = line.approved_at
-    return line._asdict() | {"approved_at": None if at is None else isoformat(at)}
+    at, values = line.approved_at, line._asdict()
+    values["approved_at"] = None if at is None else isoformat(at)
+    if "by_version" in values:
+        values["by_version"] = [_values(each) for each in values["by_version"]]
+    return values
 
 
 def _listed(line: RuleLine, zone: ZoneInfo) -> Iterator[str]:
     yield _cut(f"{line.id}  {line.title}")
+    if len(line.by_version) > 1:
+        for each in line.by_version:
+            yield _cut(f"    {_version_said(each, line, zone)}")
+        yield f"    alerts {line.alerts}; review due {line.review_due}"
+        return
     versions = ", ".join(map(str, line.versions))
     said = f"version {versions}, from {line.since}; alerts {line.alerts}"
     yield f"    {said}; review due {line.review_due}"
     yield _cut(f"    {_approved(line, zone)}")
 
 
-def _approved(line: RuleLine, zone: ZoneInfo) -> str:
-    from monitor.worktime.zones import day_of
+def _version_said(each: VersionLine, line: RuleLine, zone: ZoneInfo) -> str:
+    """One of several versions: `version 1 until 2026-11-30, approved by the …`."""
+    span = "" if each.holds and each.until else f" from {each.since}"
+    span += f" until {each.until}" if each.until else ""
+    if each.state == WAITS:
+        return f"version {each.version}{span}, {WAITS} ({line.state})"
+    if each.approved_at is None:
+        return f"version {each.version}{span}, {each.state}"
+    return f"version {each.version}{span}, approved {_by(each.approved_by, each.approved_at, zone)}"
 
+
+def _approved(line: RuleLine, zone: ZoneInfo) -> str:
     if line.approved_at is None:
         return f"{line.state}: it measures and tells nobody"
-    by = f"by the {line.approved_by}" if line.approved_by else "before approvals were kept"
-    on = f", {day_of(line.approved_at, zone).isoformat()}" if line.approved_by else ""
-    return f"{line.state} ({by}{on})" if line.state != "approved" else f"approved {by}{on}"
+    said = _by(line.approved_by, line.approved_at, zone)
+    begins = line.by_version[0].state.partition(", ")[2] if line.by_version else ""
+    if line.state != "approved":
+        return f"{line.state} ({said})"
+    return f"approved {said}" + (f"; {begins}" if begins else "")
+
+
+def _by(role: str, at: Instant, zone: ZoneInfo) -> str:
+    """Who approved it and when: `by the head of safeguarding, 2026-11-22`."""
+    from monitor.words import without_article
+    from monitor.worktime.zones import day_of
+
+    if not role:
+        return "before approvals were kept"
+    return f"by the {without_article(role)}, {day_of(at, zone).isoformat()}"
 
 
 def _cut(text: str) -> str:
@@ -91,27 +125,41 @@ def _cut(text: str) -> str:
 
 @click.command("show")
 @click.argument("rule")
+@click.option("--version", "number", type=int, help="This version only.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_config
-def rules_show(config: Path, rule: str, as_json: bool) -> None:
-    """Read RULE aloud, in sentences; roles by their titles in recipients.toml, with their ids."""
+def rules_show(config: Path, rule: str, number: int | None, as_json: bool) -> None:
+    """Read RULE aloud, in sentences; roles by their titles in recipients.toml, with their ids.
+
+    First the version that is in force, then each other one with how it stands.
+    """
     from monitor.rulebook.aloud import read_aloud
     from monitor.rulebook.files import read_documents
+    from monitor.standing import readable
+    from monitor.words import nearest
 
     with faults_said():
         settings = read_settings_of(config)
+        zone = ZoneInfo(settings.service.zone)
         documents = read_documents(settings.path(settings.paths.rules))
-    named = [each for each in documents.rules if each.id == rule]
-    if not named:
-        known = ", ".join(sorted({each.id for each in documents.rules}))
-        refuse(f"there is no rule {rule}; known: {known}")
+        found = readable(settings, documents, rule, today=day_now(zone))
+    if not found.versions:
+        known = {each.id for each in documents.rules}
+        refuse(f"there is no rule {rule}; {nearest(rule, known, list_all='monitor rules list')}")
+    meant = [each for each in found.versions if number in (None, each.rule.version)]
+    if not meant:
+        known_numbers = ", ".join(str(each.rule.version) for each in found.versions)
+        refuse(f"rule {rule} has no version {number}; known: {known_numbers}")
     titles = _titles(settings, documents)
-    shown = [(each, read_aloud(each, documents, titles)) for each in named]
+    shown = []
+    for each in sorted(meant, key=lambda each: not each.holds):
+        words_of = documents if each.waits else found.in_force
+        shown.append((each, read_aloud(each.rule, words_of, titles)))
     if as_json:
         click.echo(json.dumps([_as_read(each, said) for each, said in shown], indent=2))
         return
-    for each, said in shown:
-        click.echo("\n".join(_aloud(each, said)))
+    for index, (each, said) in enumerate(shown):
+        click.echo("\n" * bool(index) + "\n".join(_aloud(each, said, zone)))
 
 
 def _titles(settings: Settings, documents: Documents) -> Mapping[str, str]:
@@ -128,16 +176,41 @@ def _titles(settings: Settings, documents: Documents) -> Mapping[str, str]:
     return {name: role.title for name, role in roster.file.roles.items()}
 
 
-def _as_read(rule: Rule, said: Iterable[Paragraph]) -> dict[str, Any]:
-    written = rule.model_dump(mode="json", by_alias=True)
-    return {"rule": written, "aloud": {each.about: each.text for each in said}}
+def _as_read(version: Version, said: Iterable[Paragraph]) -> dict[str, Any]:
+    written = version.rule.model_dump(mode="json", by_alias=True)
+    return {
+        "rule": written,
+        "state": version.state,
+        "holds": version.holds,
+        "until": None if version.until is None else version.until.isoformat(),
+        "approved_by": version.approval.role if version.approval else "",
+        "aloud": {each.about: each.text for each in said},
+    }
 
 
-def _aloud(rule: Rule, said: Iterable[Paragraph]) -> Iterator[str]:
+def _aloud(version: Version, said: Iterable[Paragraph], zone: ZoneInfo) -> Iterator[str]:
+    from monitor.words import capital
+
+    rule = version.rule
     yield f"{rule.title} ({rule.id}, version {rule.version})"
+    yield from textwrap.wrap(capital(_stands(version, zone)) + ".", WIDTH)
     for each in said:
         yield ""
         yield from textwrap.wrap(f"{each.about}. {each.text}", WIDTH)
+
+
+def _stands(version: Version, zone: ZoneInfo) -> str:
+    """How a version stands: `in force since 2026-01-01, approved by the …`."""
+    if not version.state:
+        return "whether it is approved is not known: the database cannot be read here"
+    approval = version.approval
+    if approval is None:
+        return version.state
+    by = _by(approval.role, approval.approved_at, zone)
+    if version.holds:
+        until = f", until {version.until}" if version.until else ""
+        return f"in force since {version.rule.effective.from_}{until}; approved {by}"
+    return f"{version.state}; approved {by}"
 
 
 @click.command("schema")
@@ -149,50 +222,3 @@ def rules_schema(kind: str) -> None:
 
     written = schemas() | {SCHEMA: scenarios_schema()}
     click.echo(written[f"{kind}.schema.json"], nl=False)
-
-
-@click.command("diff")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option(
-    "--against",
-    default="approved",
-    metavar="approved|DIR",
-    help="What was approved, or another folder of rules.  [default: approved]",
-)
-@with_config
-def rules_diff(config: Path, ids: Sequence[str], against: str) -> None:
-    """Say what differs between what is approved, or another folder, and the files.
-
-    Exit status 0 where nothing does, 1 where something does.
-    """
-    from monitor.approving import approved_documents
-    from monitor.rulebook.difference import difference
-    from monitor.rulebook.files import read_documents
-
-    with faults_said():
-        settings = read_settings_of(config)
-        files = read_documents(settings.path(settings.paths.rules))
-        if against == "approved":
-            before = approved_documents(settings, files)
-        else:
-            before = read_documents(Path(against))
-    known = {rule.id for rule in (*files.rules, *before.rules)}
-    known |= {ladder.id for ladder in (*files.ladders, *before.ladders)}
-    if unknown := sorted(set(ids) - known):
-        refuse(f"there is no rule or ladder {', '.join(unknown)}")
-    found = [each for each in difference(before, files) if not ids or each.id in ids]
-    click.echo("\n".join(difference_lines(found)) if found else "Nothing differs.")
-    sys.exit(NEEDS_A_PERSON if found else DONE)
-
-
-def difference_lines(found: Iterable[Difference]) -> Iterator[str]:
-    """Differences for the terminal: a heading, then each field before and after."""
-    for each in found:
-        yield f"{each.kind} {each.id}".rstrip() + f": {each.how}"
-        for change in each.changes:
-            yield f"    {change.field} ({change.effect})"
-            for sign, text in (("before", change.before), ("after", change.after)):
-                head = f"      {sign + ':':<8}"
-                yield from textwrap.wrap(
-                    text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)
-                )

@@ -15,7 +15,8 @@ import click
 from monitor.cli.doors import actor, faults_said, read_settings_of, system_now, with_config
 from monitor.cli.rule_approval import rules_approve
 from monitor.cli.rule_check import rules_check
-from monitor.cli.rule_reading import rules_diff, rules_list, rules_schema, rules_show
+from monitor.cli.rule_diff import rules_diff
+from monitor.cli.rule_reading import rules_list, rules_schema, rules_show
 from monitor.cli.rule_tests import rules_test
 
 

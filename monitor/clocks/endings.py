@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from monitor.clocks.case import Case, Subject, may_end
+from monitor.clocks.case import Case, Subject, may_end, same_child
 from monitor.clocks.coverage import Coverage
 from monitor.clocks.timeline import Fact
 from monitor.model import Duration, Event, Instant
@@ -105,12 +105,26 @@ class Endings:
         if duty.exempts.kinds:
             found += self._of(duty.exempts, EXEMPTED, started_at, ())
         if duty.voids.kinds:
-            found += self._of(duty.voids, VOIDED, started_at, ())
+            withdrawn = self._of(duty.voids, VOIDED, started_at, ())
+            found += withdrawn if not withdrawn or self._all_withdrawn(withdrawn) else []
         if besides:
             found = [closing for closing in found if id(closing.fact) not in besides]
         if len(found) > 1:
             found.sort(key=lambda closing: (closing.at, closing.how != STOPPED))
         return found
+
+    def _all_withdrawn(self, withdrawn: Iterable[Closing]) -> bool:
+        """Whether no notice of the case stands that founds the duty beside those withdrawn.
+
+        A duplicate that is withdrawn takes nothing from the notice that it was linked to.
+        """
+        gone = {closing.fact.event.reference for closing in withdrawn}
+        return not any(
+            event.reference not in gone and same_child(event, self._subject)
+            for fact in self._case.having(self._duty.starts)
+            for event in fact.versions
+            if self._duty.starts(event)
+        )
 
     def _of(
         self, matcher: Matcher, how: str, started_at: Instant, among: Sequence[Subject]

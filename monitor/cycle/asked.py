@@ -286,7 +286,7 @@ def said_of_role(monitor: Monitor, on_behalf_of: str) -> str:
     """How people call whoever asked: `east duty inspector`; empty where that was not said."""
     if not on_behalf_of:
         return ""
-    district, _, role = on_behalf_of.rpartition(" ")
+    district, _, role = words.without_article(on_behalf_of).rpartition(" ")
     return f"{district} {monitor.roster.title(role)}".strip()
 
 

@@ -6,6 +6,7 @@ care what the clock measures.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,12 @@ from monitor.cycle.explained import DoneLine, NextStep, ToldLine
 from monitor.cycle.explaining_measure import concerns
 from monitor.escalate.orders import orders
 from monitor.model import Instant, KeptClock, SaidAlert
+from monitor.rulebook.approval import APPROVE
 from monitor.rulebook.language import HOLDER, Alerts
 
 if TYPE_CHECKING:
     from monitor.cycle.explaining_view import View
+    from monitor.model import Action
     from monitor.rulebook.book import Duty
 
 
@@ -63,11 +66,18 @@ def done_lines(view: View, kept: KeptClock) -> Iterator[DoneLine]:
                 kind=action.kind,
                 by=said_of_role(view.monitor, action.on_behalf_of),
                 reason_code=action.reason_code,
-                reason=reason_in_words(view.monitor, action.kind, action.reason_code),
+                reason=_why_done(view, action),
                 from_at=action.from_at,
                 until_at=action.until_at,
                 ended_at=ended_at if ended_at is not None and ended_at <= view.at else None,
             )
+
+
+def _why_done(view: View, action: Action) -> str:
+    """For what reason; of an approval, which has none, which version was approved."""
+    if action.kind == APPROVE:
+        return f"version {json.loads(action.detail)['version']}"
+    return reason_in_words(view.monitor, action.kind, action.reason_code)
 
 
 def next_step(view: View, kept: KeptClock, duty: Duty) -> tuple[NextStep | None, str]:

@@ -303,8 +303,8 @@ def silence(
     longest = now + int(monitor.settings.people.silence_at_most_days * DAY)
     _check_end(monitor, until, longest, "people.silence_at_most_days", now=now)
     if rule and rule not in monitor.rulebook.duties:
-        known = ", ".join(sorted(monitor.rulebook.duties))
-        raise Refused(f"there is no rule {rule}; the rules are: {known}")
+        near = words.nearest(rule, monitor.rulebook.duties, list_all="monitor rules list")
+        raise Refused(f"there is no rule {rule}; {near}")
     if reference:
         find_clocks(monitor, reference, actor=actor, rule=rule)
     elif not rule:

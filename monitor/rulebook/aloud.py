@@ -54,7 +54,7 @@ def read_aloud(
         *_exceptions(rule, words),
         Paragraph("Who says so", _authority(rule)),
         Paragraph("Who is told", _told(rule, ladder, titles)),
-        Paragraph("In force", _effective(rule)),
+        Paragraph("Which version", _effective(rule)),
     ]
     return [each for each in paragraphs if each.text]
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from monitor.faults import Fault
 from monitor.model import Instant
@@ -20,6 +20,10 @@ from monitor.rulebook.language import Ladder, Rule
 
 BEFORE: str = ""
 """The role of an approval that stands for what was in force before approvals were kept."""
+
+
+APPROVE: Final = "approve"
+"""The kind of the action by which a rule or a ladder is approved."""
 
 
 class Kind(StrEnum):
@@ -91,6 +95,8 @@ class Governed:
     written: Documents
     """Without versions that only the database holds: what the same files give anywhere."""
     standings: tuple[Standing, ...]
+    approvals: Mapping[tuple[str, int], Approval]
+    """(rule, version) → the newest approval of it."""
 
     @property
     def waiting(self) -> tuple[Standing, ...]:
@@ -137,6 +143,7 @@ def govern(
         documents=_documents(documents, running, trial, approved),
         written=_documents(documents, written, trial, approved),
         standings=tuple(_standings(documents, approved)),
+        approvals={key: approval for key, (_, approval) in approved.rules.items()},
     )
 
 

@@ -40,11 +40,17 @@ class Difference(NamedTuple):
     kind: str
     id: str
     how: str
-    """`new`, `gone`, `version 1 became 2`, or `edited`."""
+    """`new`, `gone`, `edited`, or `version 2 takes over from version 1 on 2026-12-01`."""
     changes: tuple[Change, ...] = ()
+    remark: str = ""
+    """What the change leaves unsaid."""
 
 
 NOTHING: Final = "nothing"
+
+UNFOUNDED: Final = (
+    "the limit changed, and its citation and note did not: say on what the new figure rests"
+)
 
 _IN_WORDS: Final = {
     "threshold": "how long",
@@ -115,12 +121,33 @@ def _compared(kind: str, name: str, was: BaseModel | None, now: BaseModel) -> It
     if was is None:
         yield Difference(kind, name, "new")
         return
-    changes = tuple(_changes(was, now))
+    changes, remark = tuple(_changes(was, now)), ""
     versions = [getattr(each, "version", None) for each in (was, now)]
-    if versions[0] != versions[1]:
-        yield Difference(kind, name, f"version {versions[0]} became {versions[1]}", changes)
-    elif changes:
-        yield Difference(kind, name, "edited", changes)
+    how = "edited"
+    if isinstance(was, Rule) and isinstance(now, Rule):
+        remark = UNFOUNDED if _is_unfounded(was, now) else ""
+        how = _takes_over(was, now) if versions[0] != versions[1] else how
+    elif versions[0] != versions[1]:
+        how = f"version {versions[1]} in place of version {versions[0]}"
+    if changes or versions[0] != versions[1]:
+        yield Difference(kind, name, how, changes, remark)
+
+
+def _takes_over(was: Rule, now: Rule) -> str:
+    """A clock keeps the version under which it started: the older one holds until then."""
+    begins = now.effective.from_
+    if now.version > was.version and begins > was.effective.from_:
+        return f"version {now.version} takes over from version {was.version} on {begins}"
+    return f"version {now.version} in place of version {was.version}, from {begins} on"
+
+
+def _is_unfounded(was: Rule, now: Rule) -> bool:
+    """Whether another figure rests on the words on which the one before did."""
+    rests_on = (
+        (each.authority.citation, each.authority.note, each.authority.number_is_assumed)
+        for each in (was, now)
+    )
+    return was.threshold != now.threshold and len(set(rests_on)) == 1
 
 
 def _changes(was: BaseModel, now: BaseModel) -> Iterator[Change]:
@@ -131,6 +158,8 @@ def _changes(was: BaseModel, now: BaseModel) -> Iterator[Change]:
         effect = _effect(field, now)
         label = _IN_WORDS.get(field, field.replace("_", " "))
         for part, before, after in _parts(old.get(field), new.get(field)):
+            if (field, part) == ("effective", "from") and old["version"] != new["version"]:
+                continue  # how it takes over says so
             yield Change(f"{label}: {part}" if part else label, before, after, effect)
 
 

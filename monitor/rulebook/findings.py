@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 from monitor.model import DAY, HOUR, MINUTE, Duration, Instant
 from monitor.rulebook.book import MEASURING_FIELDS, Duty, Rulebook
 from monitor.rulebook.language import Alerts, Condition, Rule
+from monitor.rulebook.versions import Version
+from monitor.words import count
 from monitor.worktime.calendar import PastHorizon
 from monitor.worktime.limits import EventTime, Limit, NextOpening, shift
 from monitor.worktime.limits import due as due_after
@@ -65,6 +67,7 @@ def findings(
     found = [*_uncovered(rulebook)]
     for rule_id, duties in rulebook.duties.items():
         found += _versions(rule_id, [duty.rule for duty in duties])
+        found += _left_out(duties[0].rule, today)
         found += _of_newest(duties[-1], sources, now=now, today=today)
     return found
 
@@ -163,6 +166,34 @@ def _versions(rule_id: str, versions: list[Rule]) -> Iterator[Finding]:
                 f"nothing governs what starts after {ends} and before {begins}",
                 "let one version begin on the day after the other ends",
             )
+
+
+def _left_out(oldest: Rule, today: dt.date) -> Iterator[Finding]:
+    """Days before a version that follows one of which there is no file."""
+    if oldest.version > 1 and oldest.effective.from_ > today:
+        yield Finding(
+            oldest.id,
+            f"nothing governs what starts before {oldest.effective.from_}: no file has a version"
+            f" before version {oldest.version}",
+            f"put version {oldest.version - 1} back as a file of its own",
+        )
+
+
+def vanished(gone: Version, *, open_clocks: int, today: dt.date) -> Iterator[Finding]:
+    """A version that no file has any more, while it still holds or clocks run by it."""
+    holds = gone.until is None or gone.until >= today
+    if not holds and not open_clocks:
+        return
+    number = gone.rule.version
+    since = gone.rule.effective.from_
+    until = "" if gone.until is None else f" to {gone.until}"
+    runs = f", and {count(open_clocks, 'clock')} still run{'s' * (open_clocks == 1)} by it"
+    yield Finding(
+        gone.rule.id,
+        f"no file has version {number} any more: it governs starts from {since}{until}"
+        f"{runs if open_clocks else ''}",
+        f"put version {number} back as a file of its own, beside the newer one",
+    )
 
 
 def beginning(rule: Rule, approved: Iterable[Rule], *, today: dt.date) -> list[Finding]:

@@ -60,9 +60,16 @@ def _zone(name: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
+
+
+def _limit(value: Any) -> Limit:
+    """Whatever stands there is read as text, so that a bare number is told the forms too."""
+    return value if isinstance(value, Limit) else parse_limit("" if value is None else str(value))
+
+
 WrittenLimit = Annotated[
     Limit,
-    BeforeValidator(lambda value: parse_limit(value) if isinstance(value, str) else value),
+    BeforeValidator(_limit),
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "examples": ["4h", "4 working hours", "1 working day"]}),
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from monitor.faults import Fault
 from monitor.model import Instant
@@ -125,8 +125,20 @@ def _changed_without_version(rule: Rule, before: str, digest: str) -> Fault:
             f"this rule measures differently from the version {rule.version} that was accepted"
             f" (was {before[:12]}, is {digest[:12]})"
         ),
-        mend=f"set version to {rule.version + 1} and effective.from to the day it begins",
+        mend=(
+            f"put version {rule.version} back as it was, copy the file as"
+            f" {rule.id}-{rule.version + 1}.yaml, and there set version to {rule.version + 1} and"
+            " effective.from to a day to come"
+        ),
     )
+
+
+def open_by_version(connection: Connection, rule: str, version: int) -> int:
+    """How many clocks that nothing has ended are measured by a version of a rule."""
+    ended = (clock.c.stopped_at, clock.c.exempt_at, clock.c.void_at, clock.c.superseded_at)
+    asked = select(func.count()).where(clock.c.rule == rule, clock.c.rule_version == version)
+    found = connection.scalar(asked.where(*(column.is_(None) for column in ended)))
+    return found or 0
 
 
 def approvals(connection: Connection) -> list[Approval]:

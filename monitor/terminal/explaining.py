@@ -287,7 +287,8 @@ class _Lines:
         ended = "" if done.ended_at is None else f"; taken back {self.when(done.ended_at)}"
         at = self.when(done.from_at)
         kind = _DONE.get(done.kind, done.kind)
-        return f"= {kind} {at}{until}{by}: {done.reason} (number {done.number}){ended}"
+        why = f": {done.reason}" if done.reason else ""
+        return f"= {kind} {at}{until}{by}{why} (number {done.number}){ended}"
 
 
 _OPEN: Final = frozenset(
@@ -298,7 +299,7 @@ _AT_ONCE: Final = 60_000_000
 
 
 _TOLD: Final = {"withdrawal": "alert withdrawn", "stopped_late": "ended late"}
-_DONE: Final = {"restate": "measured anew"}
+_DONE: Final = {"restate": "measured anew", "approve": "the rule was approved"}
 _SAID_BY_KIND: Final = frozenset({"link", "route", "grade", "correction"})
 """Parts of which the kind of the event says enough."""
 _KINDS: Final = {"cleared": "no longer in the source", "moved": "under another reference"}

@@ -129,7 +129,7 @@ _NOUNS: Final[dict[str, tuple[Duration, str]]] = {
 """What one of it is, and how elapsed time is written short; the greatest first."""
 
 _FORMS: Final = (
-    "20s, 45 min, 4h, 4 working hours, 1 working day, 90 calendar days, next opening,"
+    "4h, 45 min, 20s, 4 working hours, 1 working day, 90 calendar days, next opening,"
     " time on the event, time on the event within 24h"
 )
 _WITHIN: Final = " within "

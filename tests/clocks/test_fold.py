@@ -225,6 +225,18 @@ def test_a_withdrawn_notice_is_void_and_keeps_that_it_was_overdue(
     assert (says(clock), clock.breached_at) == (Verdict.VOID, breached_at)
 
 
+def test_a_withdrawn_duplicate_takes_nothing_from_the_notice_it_is_linked_to() -> None:
+    """Only when each notice that founds the duty is withdrawn is there none."""
+    other = "PPN-2027-004212"
+    joined = event("reference_linked", T0 + HOUR, links=other)
+    second = contact(T0 + HOUR, id="2")._replace(reference=other)
+    withdrawn = event("notice_withdrawn", T0 + 2 * HOUR, reason_code="duplicate")
+    both = withdrawn._replace(identity=b"3", reference=other)
+    assert says(clock_of(contact(), joined, second, withdrawn)) is Verdict.OVERDUE
+    assert clock_of(contact(), joined, second, withdrawn).started_at == T0
+    assert says(clock_of(contact(), joined, second, withdrawn, both)) is Verdict.VOID
+
+
 def test_what_was_shared_first_stays_shared() -> None:
     clock = clock_of(contact(), told(T0 + HOUR), event("notice_withdrawn", T0 + 2 * HOUR))
     assert says(clock) is Verdict.MET

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.rulebook.book import MEASURING_FIELDS
-from monitor.rulebook.difference import NOTHING, Effect, _effect, difference
+from monitor.rulebook.difference import NOTHING, UNFOUNDED, Effect, _effect, difference
 from tests.store.world import LADDERS, documents, rule
 
 
@@ -52,9 +52,37 @@ def test_every_field_of_a_rule_has_a_meaning() -> None:
 
 
 def test_a_new_version_is_held_against_the_one_before() -> None:
-    (found,) = difference(documents(rule()), documents(rule(version=2, threshold="5h")))
-    assert found.how == "version 1 became 2"
+    """Of one that begins later, both hold one after the other; the date is said once."""
+    later = rule(version=2, threshold="5h", effective={"from": "2027-12-01"})
+    (found,) = difference(documents(rule()), documents(later))
+    assert found.how == "version 2 takes over from version 1 on 2027-12-01"
     assert [change.field for change in found.changes] == ["how long"]
+    same_day = rule(version=2, threshold="5h")
+    (found,) = difference(documents(rule()), documents(same_day))
+    begins = same_day.effective.from_
+    assert found.how == f"version 2 in place of version 1, from {begins} on"
+    (found,) = difference(documents(later), documents(rule()))
+    assert found.how == f"version 1 in place of version 2, from {begins} on"
+
+
+def test_an_end_that_is_set_is_a_change() -> None:
+    ends = {"from": str(rule().effective.from_), "to": "2027-12-31"}
+    assert only(effective=ends)[:3] == ("in force: to", NOTHING, "2027-12-31")
+
+
+def test_another_figure_that_rests_on_the_same_words_is_remarked() -> None:
+    """Not where the citation or the note changed, or where it is said to be an assumption."""
+    was = rule()
+    stated = was.authority.model_dump(mode="json", by_alias=True)
+    (found,) = difference(documents(was), documents(rule(threshold="5h")))
+    assert found.remark == UNFOUNDED
+    is_assumed = was.authority.number_is_assumed
+    for said in ({"note": "A trial."}, {"citation": "A protocol."}, {"number_is_assumed": not is_assumed}):
+        now = rule(threshold="5h", authority=stated | said)
+        (found,) = difference(documents(was), documents(now))
+        assert found.remark == ""
+    (found,) = difference(documents(was), documents(rule(wakes=True)))
+    assert found.remark == ""
 
 
 def test_new_and_gone_are_said() -> None:

@@ -112,7 +112,7 @@ class TestWords:
     def test_anything_else_is_refused_with_the_accepted_forms(self, text: str) -> None:
         with pytest.raises(ValueError, match="is not a limit: expected a whole number") as caught:
             parse_limit(text)
-        forms = "20s, 45 min, 4h, 4 working hours, 1 working day, 90 calendar days"
+        forms = "4h, 45 min, 20s, 4 working hours, 1 working day, 90 calendar days"
         assert f"{forms}, next opening, time on the event" in str(caught.value)
 
     def test_the_forms_that_the_refusal_names_are_all_accepted(self) -> None:
