@@ -212,8 +212,8 @@ def approve(
 ) -> Activated:
     """Approve what was planned, and put what then governs in force, in one transaction.
 
-    `role`: for which role or post, with or without an article. Raises FaultsFound where the account itself wrote what it would
-    approve, or where files changed since they were planned.
+    `role`: for which role or post, with or without an article. Raises FaultsFound where the account
+    itself wrote what it would approve, or where files changed since they were planned.
     """
     folder, role = settings.path(settings.paths.rules), without_article(role)
     if faults := [*own_writing(settings, plan, account), *_changed_since(plan, folder)]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hashlib
 import io
 import json
 import logging
@@ -35,7 +36,7 @@ from monitor.approving import Account, approve, plan_approval
 from monitor.cycle.watched import Watched
 from monitor.daemon import AnotherDaemon, Daemon, Pace, only_daemon, system_now
 from monitor.ingest.feeds import Feed
-from monitor.installation import install
+from monitor.installation import AlreadyThere, install
 from monitor.logs import configure_logs
 from monitor.model import DAY, HOUR, MINUTE, Duration, Instant
 from monitor.settings import Settings, read_settings
@@ -45,7 +46,10 @@ from monitor.worktime.zones import local
 HOURS_BACK: Final[Duration] = 5 * HOUR
 SECONDS_TO_CATCH_UP: Final = 30
 MARKER: Final = ".this-is-a-demonstration"
+"""The file that says so, with the digest of every file that was made for somebody to edit."""
 EXAMPLE: Final = "try-me.csv"
+RUNNING: Final = frozenset({"var", "drop", "inbox", EXAMPLE, MARKER})
+"""What a run fills by itself; the rest is made once, and then anybody's to edit."""
 NODE: Final = "demonstration"
 WIDTH: Final = 100
 """A line in the terminal is no longer than this."""
@@ -62,13 +66,17 @@ CALM_CASES: Final = 24
 
 
 def run_demo(folder: Path, *, seconds: float | None) -> int:
-    """Run until Ctrl-C, or for so long; returns the exit status."""
-    if why := _unusable(folder):
+    """Run until Ctrl-C, or for so long; returns the exit status.
+
+    What somebody wrote in the folder since the run before is kept aside, not deleted.
+    """
+    try:
+        why = _unusable(folder) or _made_anew(folder)
+    except (PermissionError, AlreadyThere):
+        why = "is not this account's to write"
+    if why:
         click.echo(f"{folder} {why}; choose another folder with --folder", err=True)
         return 2
-    shutil.rmtree(folder, ignore_errors=True)
-    install(folder)
-    (folder / MARKER).touch()
     with only_daemon(folder / "var", NODE):
         return asyncio.run(_Demonstration(folder).run(seconds=seconds))
 
@@ -86,6 +94,49 @@ def _unusable(folder: Path) -> str:
         return "is in use by another demonstration"
 
 
+def _made_anew(folder: Path) -> str:
+    """Make an installation in place of the one before; why not, where work cannot be kept."""
+    if work := _work_in(folder):
+        kept = folder.resolve()
+        kept = kept.with_name(f"{kept.name}-kept-{local(system_now(), LONDON):%Y%m%d-%H%M%S}")
+        try:
+            folder.resolve().rename(kept)
+        except OSError as error:
+            return f"holds work of yours ({work[0]}) that cannot be kept aside: {error.strerror}"
+        more = f" and {len(work) - 1} more" if len(work) > 1 else ""
+        click.echo(f"{work[0]}{more} of the last demonstration: kept in {kept}")
+    shutil.rmtree(folder, ignore_errors=True)
+    install(folder)
+    (folder / MARKER).touch()
+    return ""
+
+
+def _work_in(folder: Path) -> list[str]:
+    """The files that a demonstration did not make, or that read otherwise by now."""
+    marker = folder / MARKER
+    if not marker.exists():
+        return []
+    try:
+        made = json.loads(marker.read_text(encoding="utf-8"))
+    except ValueError:  # it ended before it had written them: whatever is there is kept
+        made = {}
+    return [name for name, digest in _digests(folder).items() if made.get(name) != digest]
+
+
+def _remember_what_was_made(folder: Path) -> None:
+    (folder / MARKER).write_text(json.dumps(_digests(folder)), encoding="utf-8")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """File within the folder → digest of its content, of all that no run fills by itself."""
+    files = {path.relative_to(folder): path for path in sorted(folder.rglob("*"))}
+    return {
+        str(name): hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in files.items()
+        if name.parts[0] not in RUNNING and path.is_file()
+    }
+
+
 @dataclass
 class _Demonstration:
     """One run, in its folder."""
@@ -99,6 +150,7 @@ class _Demonstration:
         inbox = _Inbox(self.folder / "inbox", self.pace)
         with inbox.listening() as port:
             _configure(self.folder, port)
+            _remember_what_was_made(self.folder)
             configure_logs("text", level=logging.ERROR)  # the mails speak for themselves
             settings = read_settings(self.folder / "config" / "monitor.toml")
             _approve(settings, now=self.pace.now())

@@ -211,7 +211,19 @@ def refuse_on_reload(settings: Settings, *, now: Instant) -> None:
     all are said of by `ready`.
     """
     try:
-        rulebook = build_rulebook(read_documents(settings.path(settings.paths.rules)))
+        documents = read_documents(settings.path(settings.paths.rules))
+    except FaultsFound:
+        return
+    refuse_to_govern(settings, documents, now=now)
+
+
+def refuse_to_govern(settings: Settings, documents: Documents, *, now: Instant) -> None:
+    """Keep from coming into force what `check` would refuse. Raises FaultsFound.
+
+    `documents`: those that would govern. Feeds that cannot be read are said of by `ready`.
+    """
+    rulebook = build_rulebook(documents)
+    try:
         feeds = _feeds(settings.path(settings.paths.feeds), rulebook.vocabulary)
     except FaultsFound:
         return

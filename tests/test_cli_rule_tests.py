@@ -13,6 +13,7 @@ from monitor.installation import install
 
 RULES = Path(__file__).parents[1] / "rules"
 SCENARIOS = "tests/significant-harm-council.yaml"
+MANY = (RULES / SCENARIOS).read_text(encoding="utf-8").count("  - name:")
 
 
 @pytest.fixture
@@ -39,26 +40,49 @@ def _change(folder: Path, before: str, after: str) -> None:
 def test_a_line_a_rule(folder: Path) -> None:
     result = _test("significant-harm-council", "--rules", folder)
     assert result.exit_code == 0, result.output
-    assert result.output == "significant-harm-council  6 scenarios hold\n"
+    assert result.output == f"significant-harm-council  {MANY} scenarios hold\n"
 
 
 def test_rules_with_few_scenarios_are_named_and_no_failure(folder: Path) -> None:
     result = _test("--rules", folder)
     assert result.exit_code == 0, result.output
-    last = result.output.splitlines()[-1]
-    assert last.startswith("Fewer than 3 scenarios: ")
-    assert "other-concern-council" in last
-    assert "significant-harm-council" not in last
+    few, _, in_all = result.output.splitlines()[-3:]
+    assert in_all == f"{MANY} scenarios hold"
+    assert few.startswith("Fewer than 3 scenarios: ")
+    assert "other-concern-council" in few
+    assert "significant-harm-council" not in few
 
 
 def test_what_does_not_hold_is_shown_side_by_side(folder: Path) -> None:
     _change(folder, "22:47  overdue to submitting_sergeant", "22:48  overdue to duty_inspector")
     result = _test("--rules", folder)
     assert result.exit_code == 1
-    assert "1 of 6 scenarios does not hold" in result.output
+    assert f"1 of {MANY} scenarios does not hold" in result.output
     assert f"{folder}/{SCENARIOS}:" in result.output
     assert "x (nothing)" in result.output
     assert "x Mon 8 Mar 2027 22:47  overdue to submitting_sergeant" in result.output
+    assert result.output.splitlines()[-1] == f"1 of {MANY} does not hold"
+
+
+def test_a_version_that_no_scenario_is_late_enough_for_is_named(folder: Path) -> None:
+    """Every scenario holds, and says nothing of it; `--newest` tries it."""
+    rule = folder / "significant-harm-council.yaml"
+    text = rule.read_text(encoding="utf-8").replace("version: 1\n", "version: 2\n")
+    text = text.replace("from: 2026-01-01", "from: 2027-06-01")
+    text = text.replace("threshold: 4h", "threshold: 6h")
+    (folder / "significant-harm-council-2.yaml").write_text(text, encoding="utf-8")
+    words = ("significant-harm-council", "--rules", folder)
+    result = _test(*words)
+    assert result.exit_code == 0, result.output
+    said = "version 2 begins on 2027-06-01: no scenario is that late; it was not tried"
+    assert f"significant-harm-council: {said}" in result.output
+    assert "--newest" in result.output
+    tried = _test(*words, "--newest")
+    assert tried.exit_code == 1
+    assert "do not hold" in tried.output
+    assert "not tried" not in tried.output
+    _change(folder, "Mon 8 Mar 2027 18:47  contact", "Mon 7 Jun 2027 18:47  contact")
+    assert "not tried" not in _test(*words).output
 
 
 def test_a_fault_in_a_file_is_wrong_use(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import re
 import signal
@@ -16,7 +17,7 @@ from monitor import demo
 from monitor.daemon import only_daemon
 from monitor.demo import EXAMPLE, MARKER, WIDTH, _Notice, _Story, run_demo, written
 from monitor.ingest.feeds import Feed
-from monitor.installation import install
+from monitor.installation import AlreadyThere, install
 from monitor.model import HOUR, MINUTE, Instant
 from monitor.settings import read_settings
 from monitor.wiring import ready
@@ -46,6 +47,67 @@ def test_a_folder_where_another_one_runs_is_left_alone(
         assert run_demo(tmp_path, seconds=0) == 2
     assert "in use by another demonstration" in capsys.readouterr().err
     assert (tmp_path / MARKER).exists()
+
+
+def test_what_somebody_wrote_in_it_is_kept_aside_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rule that was edited, and a copy to practise on; what a run fills by itself is not work."""
+    folder = tmp_path / "demo"
+    demo._made_anew(folder)
+    demo._remember_what_was_made(folder)
+    for name in ("drop/occurrence/notices-mine.csv", "var/done/notices-mine.csv", EXAMPLE):
+        (folder / name).write_text("PPN-2027-004299")
+    demo._made_anew(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+    demo._remember_what_was_made(folder)
+    rule = folder / "rules/significant-harm-council.yaml"
+    rule.write_text(rule.read_text().replace("threshold: 4h", "threshold: 6h"))
+    (folder / "rules-tried").mkdir()
+    (folder / "rules-tried/mine.yaml").write_text("mine")
+    capsys.readouterr()
+    demo._made_anew(folder)
+    (said,) = capsys.readouterr().out.splitlines()
+    (kept,) = tmp_path.glob("demo-kept-*")
+    assert said.startswith("rules/significant-harm-council.yaml and 1 more")
+    assert str(kept) in said
+    assert "6h" in (kept / "rules/significant-harm-council.yaml").read_text()
+    assert (kept / "rules-tried/mine.yaml").read_text() == "mine"
+    assert "4h" in rule.read_text()
+    assert not (folder / "rules-tried").exists()
+
+
+def test_work_that_cannot_be_kept_aside_is_left_where_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / MARKER).touch()
+    (tmp_path / "mine.yaml").write_text("mine")
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    assert run_demo(tmp_path, seconds=0) == 2
+    said = capsys.readouterr().err
+    assert "mine.yaml) that cannot be kept aside: Device or resource busy" in said
+    assert (tmp_path / "mine.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize("error", [PermissionError(errno.EACCES, "no"), AlreadyThere("not empty")])
+def test_a_folder_of_another_account_is_left_alone(
+    error: Exception,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It can be neither emptied nor made."""
+
+    def refused(_folder: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(demo, "install", refused)
+    assert run_demo(tmp_path / "demo", seconds=0) == 2
+    assert "is not this account's to write; choose another" in capsys.readouterr().err
 
 
 # -- its story --------------------------------------------------------------------------------

@@ -179,7 +179,12 @@ def test_a_role_is_said_without_its_article(role: str, said: str) -> None:
 
 
 def test_at_most_three_names_that_were_perhaps_meant_are_named() -> None:
-    known = ["missing-council", "missing-high-council", "missing-found-council", "missing-x-council"]
+    known = [
+        "missing-council",
+        "missing-high-council",
+        "missing-found-council",
+        "missing-x-council",
+    ]
     said = words.nearest("mising-council", known, list_all="monitor rules list")
     assert said.startswith("nearest: missing-council, missing-")
     assert said.count("missing") == 3

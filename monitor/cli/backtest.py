@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 Moment: TypeAlias = "Instant | dt.date"
 
-A_YEAR: Final = dt.timedelta(days=365)
+DAYS: Final = 365
+"""So long is the period where nobody says when it begins."""
 
 
 class MomentParam(click.ParamType[Any]):
@@ -137,8 +138,10 @@ def _period(
     begins: Moment | None, ends: Moment | None, zone: ZoneInfo, *, now: Instant
 ) -> tuple[Instant, Instant]:
     """From when, and up to when; words and the end where that is no time that was lived."""
+    from monitor.model import DAY
+
     until = now if ends is None else _instant(ends, zone)
-    since = until - A_YEAR // _MICROSECOND if begins is None else _instant(begins, zone)
+    since = until - DAYS * DAY if begins is None else _instant(begins, zone)
     if until > now:
         refuse(
             "--to is ahead of now: whatever is open would count as it would stand then, and every"
@@ -147,9 +150,6 @@ def _period(
     if since >= until:
         refuse("--from must be before --to")
     return since, until
-
-
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
 def _instant(moment: Moment, zone: ZoneInfo) -> Instant:

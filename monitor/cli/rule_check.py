@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from monitor.cli.doors import (
     counted,
     faults_said,
     read_settings_of,
+    refuse,
     system_now,
     with_config,
 )
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option(
     "--rules",
@@ -41,13 +44,17 @@ if TYPE_CHECKING:
     help="A folder of rules, in place of the one that the settings name.",
 )
 @with_config
-def rules_check(as_json: bool, folder: Path | None, config: Path) -> None:
+def rules_check(ids: Sequence[str], as_json: bool, folder: Path | None, config: Path) -> None:
     """Look for what a person would miss: cases, hours and people that no rule reaches.
 
-    Exit status 1 where there is something to look at.
+    With IDs of rules, only what is found about these. Exit status 1 where there is something to
+    look at.
     """
     from monitor.approving import waiting_beginnings
     from monitor.checking import rule_findings
+    from monitor.rulebook.files import read_documents
+    from monitor.standing import gone_files
+    from monitor.words import nearest
     from monitor.worktime.zones import day_of
 
     with faults_said():
@@ -55,21 +62,31 @@ def rules_check(as_json: bool, folder: Path | None, config: Path) -> None:
         today = day_of(now, ZoneInfo(settings.service.zone))
         found = rule_findings(settings, now=now, folder=folder)
         found += waiting_beginnings(settings, folder, today=today)
+        found += gone_files(settings, folder, today=today)
+        documents = read_documents(folder or settings.path(settings.paths.rules))
+    known = {rule.id for rule in documents.rules}
+    if unknown := sorted(set(ids) - known):
+        near = nearest(unknown[0], known, list_all="monitor rules list")
+        refuse(f"there is no rule {', '.join(unknown)}; {near}")
+    found = [each for each in found if not ids or each.about in ids]
     if as_json:
         click.echo(json.dumps([each._asdict() for each in found], indent=2))
     else:
-        _say(found)
+        _say(found, ids)
     if found:
         sys.exit(NEEDS_A_PERSON)
 
 
-def _say(found: list[Finding]) -> None:
+def _say(found: list[Finding], ids: Sequence[str]) -> None:
     for about, group in groupby(found, key=lambda each: each.about):
         click.echo(about)
         for each in group:
             click.echo(f"  {'REFUSED: ' if each.refused else ''}{each.what}")
             click.echo(f"    {each.mend}")
     refused = sum(each.refused for each in found)
+    if ids and not found:
+        click.echo(f"Nothing to look at about {', '.join(ids)}.")
+        return
     if not found:
         click.echo(
             "Nothing to look at: every category has a rule, every role and partner is there."

@@ -79,7 +79,7 @@ def rules_diff(config: Path, ids: Sequence[str], folder: Path | None, against: s
         click.echo("Nothing differs.")
         return
     theirs, ours = _names(against, str(folder or settings.paths.rules))
-    click.echo(f"What {ours} changes of what {_is_there(theirs)}:")
+    click.echo(f"What {ours}/ changes of what {_is_there(theirs)}:")
     usual = "in force" if against == "approved" else theirs
     lines = difference_lines(
         found, sides=lambda each: (called.get((each.kind, each.id), usual), ours)
@@ -97,7 +97,7 @@ def _names(against: str, folder: str) -> tuple[str, str]:
 
 
 def _is_there(theirs: str) -> str:
-    return "is approved or in force" if theirs == "approved" else f"{theirs} says"
+    return "is approved or in force" if theirs == "approved" else f"{theirs}/ says"
 
 
 def _usual_sides(_: Difference) -> tuple[str, str]:

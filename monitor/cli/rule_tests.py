@@ -10,7 +10,7 @@ was expected and what came. It needs no database.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +27,7 @@ from monitor.cli.doors import (
 
 if TYPE_CHECKING:
     from monitor.replay.running import Outcome
+    from monitor.rulebook.language import Rule
 
 SCENARIOS_WANTED: Final = 3
 """A rule with fewer is named."""
@@ -40,12 +41,19 @@ SCENARIOS_WANTED: Final = 3
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="A folder of rules, in place of the one that the settings name.",
 )
+@click.option(
+    "--newest",
+    is_flag=True,
+    help="Each rule in its newest version, as if it had been in force throughout.",
+)
 @with_config
-def rules_test(ids: Sequence[str], folder: Path | None, config: Path) -> None:
+def rules_test(ids: Sequence[str], folder: Path | None, *, newest: bool, config: Path) -> None:
     """Live through the scenarios beside the rules, those of all rules or of IDS."""
-    from monitor.replay.running import run_scenarios
+    from monitor.replay.backtest import as_if_always
+    from monitor.replay.running import never_reached, run_scenarios
     from monitor.replay.scenarios import read_scenarios
     from monitor.rulebook.files import read_documents
+    from monitor.words import nearest
 
     with faults_said():
         folder = folder or _configured(config)
@@ -53,10 +61,16 @@ def rules_test(ids: Sequence[str], folder: Path | None, config: Path) -> None:
         scenarios = read_scenarios(folder, documents)
     known = sorted({rule.id for rule in documents.rules})
     if unknown := sorted(set(ids).difference(known)):
-        refuse(f"there is no rule {', '.join(unknown)} in {folder}")
+        near = nearest(unknown[0], known, list_all="monitor rules list")
+        refuse(f"there is no rule {', '.join(unknown)} in {folder}; {near}")
     chosen = [each for each in scenarios if not ids or not set(ids).isdisjoint(each.rules)]
-    outcomes = run_scenarios(chosen, documents)
-    _say(outcomes, ids or known)
+    governing = as_if_always(documents) if newest else documents
+    outcomes = run_scenarios(chosen, governing)
+    shown = sorted(set(ids)) or known
+    _say(outcomes, shown)
+    _say_untried([rule for rule in never_reached(chosen, governing) if rule.id in shown])
+    if len(shown) > 1:
+        _say_all(outcomes)
     if not all(outcome.holds for outcome in outcomes):
         sys.exit(NEEDS_A_PERSON)
 
@@ -66,10 +80,9 @@ def _configured(config: Path) -> Path:
     return settings.path(settings.paths.rules)
 
 
-def _say(outcomes: Sequence[Outcome], rules: Iterable[str]) -> None:
+def _say(outcomes: Sequence[Outcome], rules: Sequence[str]) -> None:
     from monitor.replay.difference import difference
 
-    rules = sorted(set(rules))
     width = max(map(len, rules))
     for rule in rules:
         if own := [each for each in outcomes if rule in each.scenario.rules]:
@@ -82,6 +95,28 @@ def _say(outcomes: Sequence[Outcome], rules: Iterable[str]) -> None:
     if few:
         click.echo()
         click.echo(f"Fewer than {SCENARIOS_WANTED} scenarios: {', '.join(few)}")
+
+
+def _say_untried(rules: Sequence[Rule]) -> None:
+    """Versions that no scenario is late enough for: that all hold says nothing of them."""
+    if rules:
+        click.echo()
+    for rule in rules:
+        click.echo(
+            f"{rule.id}: version {rule.version} begins on {rule.effective.from_}:"
+            " no scenario is that late; it was not tried"
+        )
+    if rules:
+        click.echo("  To try it on all scenarios, as if it had always been in force: --newest")
+
+
+def _say_all(outcomes: Sequence[Outcome]) -> None:
+    wrong = sum(not outcome.holds for outcome in outcomes)
+    click.echo()
+    if wrong:
+        click.echo(f"{wrong} of {len(outcomes)} {'does' if wrong == 1 else 'do'} not hold")
+    else:
+        click.echo(_how_many_hold(outcomes))
 
 
 def _how_many_hold(own: Sequence[Outcome]) -> str:

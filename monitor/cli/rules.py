@@ -39,9 +39,13 @@ def rules_activate(config: Path) -> None:
     Nodes with other rules then hold back.
     """
     from monitor.governing import activate_files
+    from monitor.standing import would_govern
+    from monitor.wiring import refuse_to_govern
 
     with faults_said():
-        before, after = activate_files(read_settings_of(config), now=system_now(), actor=actor())
+        settings, now = read_settings_of(config), system_now()
+        refuse_to_govern(settings, would_govern(settings), now=now)
+        before, after = activate_files(settings, now=now, actor=actor())
     if before == after:
         click.echo(f"This rulebook is in force already: {after}")
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.model import DAY, MINUTE, AlertKind, Duration, Event, Instant
 from monitor.replay.backtest import as_if_always, as_learnt_then
@@ -28,6 +28,15 @@ REACH: Final[Duration] = 28 * DAY
 CASES_AT_ONCE: Final = 500
 
 
+class RoleChange(NamedTuple):
+    """One role's mails as they are to come, and as the rules that govern now would have them."""
+
+    role: str
+    now: RoleLoad | None
+    """None where it would have had none."""
+    then: RoleLoad | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """The mails of the weeks before an instant."""
@@ -36,36 +45,65 @@ class Preview:
     until: Instant
     cases: int
     """How many cases something happened in."""
-    roles: tuple[RoleLoad, ...]
+    roles: tuple[RoleChange, ...]
     """The busiest first; empty where nobody would have been told anything."""
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether anybody is told by these rules as they govern now."""
+        return any(each.now for each in self.roles)
 
 
 def preview(
-    monitor: Monitor, documents: Documents, rules: Collection[str], *, now: Instant
+    monitor: Monitor,
+    documents: Documents,
+    rules: Collection[str],
+    *,
+    before: Documents,
+    now: Instant,
 ) -> Preview:
     """The mails of the last 28 days by rules of documents, each in its newest version.
+
+    Beside them those by the same rules of `before`, without what is on trial there.
 
     As if they had been in force all along, every feed had been heard, and each event had been
     received when it was recorded. Restricted cases are counted too: only figures leave.
     """
     since = now - REACH
     with reading(monitor.engine) as connection:
-        rulebook = build_rulebook(as_if_always(documents, only=rules))
         tolerances = intakes.tolerances(connection)
-        replayer = Replayer(rulebook, monitor.roster, tolerances)
-        told: list[Alerted] = []
+        sides = [
+            Replayer(build_rulebook(as_if_always(side, only=rules)), monitor.roster, tolerances)
+            for side in (_approved(before), documents)
+        ]
+        told: tuple[list[Alerted], list[Alerted]] = ([], [])
         count = 0
         for events in _histories(connection, since=since):
             count += 1
-            told += (
-                Alerted(each.recipient, each.at, each.role)
-                for each in replayer.replay(events, until=now).told
-                if each.at >= since and each.recipient and each.kind is not AlertKind.STOPPED_LATE
-            )
+            for replayer, mine in zip(sides, told, strict=True):
+                mine.extend(_told(replayer, events, since=since, until=now))
     window = monitor.settings.telling.bundle_minutes * MINUTE
-    found = loads(told, window=window, zone=monitor.zone)
-    busiest_first = sorted(found, key=lambda load: (-load.mails, load.role))
-    return Preview(since=since, until=now, cases=count, roles=tuple(busiest_first))
+    today, then = ({e.role: e for e in loads(t, window=window, zone=monitor.zone)} for t in told)
+    roles = [RoleChange(role, today.get(role), then.get(role)) for role in today.keys() | then]
+    return Preview(since=since, until=now, cases=count, roles=tuple(sorted(roles, key=_busiest)))
+
+
+def _approved(documents: Documents) -> Documents:
+    trial = set(documents.trial)
+    rules = (rule for rule in documents.rules if (rule.id, rule.version) not in trial)
+    return documents.model_copy(update={"rules": tuple(rules)})
+
+
+def _told(
+    replayer: Replayer, events: Sequence[Event], *, since: Instant, until: Instant
+) -> Iterator[Alerted]:
+    for each in replayer.replay(events, until=until).told:
+        if each.at >= since and each.recipient and each.kind is not AlertKind.STOPPED_LATE:
+            yield Alerted(each.recipient, each.at, each.role)
+
+
+def _busiest(change: RoleChange) -> tuple[int, str]:
+    return -(change.then.mails if change.then else 0), change.role
 
 
 def _histories(connection: Connection, *, since: Instant) -> Iterator[Sequence[Event]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from monitor.escalate.roster import Post, Role, Roster, RosterFile
-from monitor.model import AlertKind, Instant, Verdict
+from monitor.model import AlertKind, Event, Instant, Verdict
 from monitor.replay.lines import (
     SHOWN_OF_A_CLOCK,
     Line,
@@ -25,7 +25,8 @@ from monitor.replay.lines import (
 )
 from monitor.replay.replay import Replayed, Standing, Told, replay
 from monitor.replay.scenarios import Duties, Expectation, Expected, Scenario, roles_of
-from monitor.rulebook.book import Documents, Rulebook, build_rulebook
+from monitor.rulebook.book import Documents, Duty, Rulebook, build_rulebook
+from monitor.rulebook.language import Rule
 
 _DOMAIN: Final = "scenario.example"
 
@@ -78,6 +79,27 @@ def run_scenarios(scenarios: Iterable[Scenario], documents: Documents) -> list[O
             books[scenario.rules] = _book(documents, scenario.rules)
         outcomes.append(_outcome(scenario, books[scenario.rules]))
     return outcomes
+
+
+def never_reached(scenarios: Iterable[Scenario], documents: Documents) -> list[Rule]:
+    """The newest versions of rules that have scenarios, none of which starts anything under them.
+
+    Whatever such a version says, every scenario holds as it did.
+    """
+    book = build_rulebook(documents)
+    starts = [(rule, event) for each in scenarios for rule in each.rules for event in each.events]
+    newest = [book.newest(rule) for rule in sorted({rule for rule, _ in starts})]
+    return [
+        duty.rule
+        for duty in newest
+        if not any(_starts_under(duty, event) for rule, event in starts if rule == duty.rule.id)
+    ]
+
+
+def _starts_under(duty: Duty, event: Event) -> bool:
+    """Whether something of a kind that starts a clock happened while a version governs."""
+    kinds = {kind for condition in duty.rule.start for kind in condition.kind}
+    return event.kind in kinds and duty.governs(event.occurred_from)
 
 
 def _book(documents: Documents, rules: Sequence[str]) -> Rulebook:

@@ -18,7 +18,7 @@ from monitor.rulebook.language import Alerts, Condition, Rule
 from monitor.rulebook.versions import Version
 from monitor.words import count
 from monitor.worktime.calendar import PastHorizon
-from monitor.worktime.limits import EventTime, Limit, NextOpening, shift
+from monitor.worktime.limits import EventTime, Limit, NextOpening, Unit, shift
 from monitor.worktime.limits import due as due_after
 
 _FORTNIGHT: Final = 14 * DAY
@@ -84,9 +84,11 @@ def _of_newest(
         return
     yield from _review(rule, today)
     yield from _past_the_end(duty, now=now)
+    yield from _warns_before_the_start(duty, now=now)
     if sources:
         yield from _never_brought(rule, sources)
         yield from _too_short(duty, sources, now=now)
+        yield from _heard_of_too_late(duty, sources, now=now)
 
 
 # -- cases that no rule covers ----------------------------------------------------------------
@@ -303,6 +305,43 @@ def _too_short(duty: Duty, sources: Mapping[str, Source], *, now: Instant) -> It
                 f" up to {_minutes(source.late)} later",
                 f"let {name} come more often, or set alerts to digest",
                 refused=duty.rule.alerts is Alerts.ON,
+            )
+
+
+def _heard_of_too_late(
+    duty: Duty, sources: Mapping[str, Source], *, now: Instant
+) -> Iterator[Finding]:
+    """A limit over before the start was heard of, by the feed that brings it soonest."""
+    leaves = shortest(duty, now=now)
+    late = [
+        (source.late, name)
+        for name, source in sources.items()
+        if _any_brought(duty.rule.start, source.brings)
+    ]
+    if leaves is None or not late or leaves >= min(late)[0]:
+        return
+    longest, name = min(late)
+    yield Finding(
+        duty.rule.id,
+        f"it can be overdue when it is first heard of: its limit can be over after"
+        f" {_minutes(leaves)}, and {name} brings what starts it up to {_minutes(longest)} later",
+        f"let {name} come more often, or take it that nobody is warned of such a clock",
+    )
+
+
+def _warns_before_the_start(duty: Duty, *, now: Instant) -> Iterator[Finding]:
+    """Warnings longer before due than there is time; those in working time are not looked at."""
+    leaves = shortest(duty, now=now) if duty.ladder else None
+    for rung in duty.ladder.rungs if duty.ladder else ():
+        limit = rung.at.limit
+        if leaves is None or limit is None or not rung.is_warning:
+            continue
+        if limit.unit is Unit.ELAPSED and limit.amount > leaves:
+            yield Finding(
+                duty.rule.id,
+                f"a warning of {duty.rule.ladder}, {rung.at}, lies before its start: its limit can"
+                f" be over after {_minutes(leaves)}",
+                "tell by a ladder that warns later",
             )
 
 

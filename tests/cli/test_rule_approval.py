@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from monitor.approving import Account, approve, plan_approval
+from monitor.cli.doors import system_now
+from monitor.settings import read_settings
 from tests.cli.commands import (
     HIGH,
     LADDER,
@@ -68,9 +71,12 @@ def test_approving_records_who_when_and_what(on_trial: Path) -> None:
 
 def test_approving_puts_it_in_force_at_once(on_trial: Path) -> None:
     before = typed("rules", "activate").stdout.splitlines()[-2].split()[-1]
+    assert len(before) == 64
     said = typed("rules", "approve", "--all", "--by", ROLE, "--yes").stdout
     (newest,) = rows(on_trial, "SELECT digest FROM activation ORDER BY id DESC LIMIT 1")
-    assert f"is in force: {newest[0]}" in said
+    assert f"Rulebook in force: {newest[0][:12]}\n" in said
+    assert f"version 1 of {HIGH} is in force from now\n" in said
+    assert f"ladder {LADDER}, version 1, is in force from now\n" in said
     assert newest[0] != before
     assert {each["state"] for each in listed().values()} == {"approved"}
     typed("status", "--service")
@@ -109,7 +115,7 @@ def test_an_edited_rule_runs_on_until_somebody_else_approves_it(
 
 def test_an_edited_ladder_runs_on_until_it_is_approved(approved: Path, somebody_else: None) -> None:
     change(approved, f"ladders/{LADDER}.yaml", "at: 1h before due", "at: 2h before due")
-    assert "before: at: 1h before due" in typed("rules", "diff", expect=NEEDS_A_PERSON).stdout
+    assert "approved: at: 1h before due" in typed("rules", "diff", expect=NEEDS_A_PERSON).stdout
     before = typed("rules", "activate").stdout
     assert before.startswith("This rulebook is in force already")
     said = typed("rules", "approve", f"ladder/{LADDER}", "--by", ROLE, "--yes").stdout
@@ -134,7 +140,9 @@ def test_no_is_no(on_trial: Path) -> None:
 
 def test_what_is_not_there_is_wrong_use(on_trial: Path) -> None:
     said = typed("rules", "approve", "nothing", "--by", ROLE, expect=WRONG_USE).stderr
-    assert "found 'nothing', there is no such rule or ladder; known:" in said
+    assert "found 'nothing', there is no such rule or ladder; " in said
+    assert f"nearest: {OTHER}" in said
+    assert "; all: monitor rules list" in said
     assert "--all" in typed("rules", "approve", "--by", ROLE, expect=WRONG_USE).stderr
     typed("rules", "approve", HIGH, "--all", "--by", ROLE, expect=WRONG_USE)
     typed("rules", "approve", HIGH, expect=WRONG_USE)
@@ -157,8 +165,36 @@ def test_files_that_change_under_the_question_are_not_approved(
 
 def test_an_empty_role_approves_nothing(on_trial: Path) -> None:
     """The empty role is kept for what was in force before approvals were."""
-    said = typed("rules", "approve", HIGH, "--by", " ", expect=WRONG_USE).stderr
-    assert "say for which role" in said
+    for empty in (" ", "117", "the 1-2"):
+        said = typed("rules", "approve", HIGH, "--by", empty, expect=WRONG_USE).stderr
+        assert "say in words for which role" in said
+
+
+def test_a_role_that_nobody_has_here_is_said_before_the_question(on_trial: Path) -> None:
+    """It is kept all the same: posts differ from the roles that are told."""
+    unknown = "no role of config/recipients.toml is called 'banana'"
+    asked = ("rules", "approve", HIGH, "--by")
+    said = typed(*asked, "banana", expect=NEEDS_A_PERSON, answer="n\n").stdout
+    assert unknown in said.partition("Approve this, as the banana?")[0]
+    for known in ("duty_inspector", "Duty Inspector", "the MASH sergeant"):
+        said = typed(*asked, known, expect=NEEDS_A_PERSON, answer="n\n").stdout
+        assert "no role of" not in said
+
+
+def test_no_role_has_two_articles(on_trial: Path) -> None:
+    said = typed("rules", "approve", "--all", "--by", f"the {ROLE}", "--yes").stdout
+    assert f"approved by the {ROLE}." in said
+    assert {each["approved_by"] for each in listed().values()} == {ROLE}
+    assert "the the" not in typed("rules", "list").stdout
+
+
+def test_a_role_is_kept_without_its_article_whoever_approves(on_trial: Path) -> None:
+    """Not by the command alone: the demonstration approves for itself."""
+    settings = read_settings(on_trial / "config/monitor.toml")
+    plan = plan_approval(settings, (), everything=True)
+    account = Account(frozenset(), name="demonstration")
+    approve(settings, plan, role="the demonstration", account=account, now=system_now())
+    assert {each["approved_by"] for each in listed().values()} == {"demonstration"}
 
 
 def limit_accepted(force: Path) -> str:
@@ -242,7 +278,7 @@ def test_a_version_that_begins_on_a_day_to_come_is_not_marked(
     approved: Path, somebody_else: None
 ) -> None:
     assert "TAKE CARE" not in approving(approved, begins="2099-01-01")
-    assert "2099-01-01" not in typed("rules", "check", expect=NEEDS_A_PERSON).stdout
+    assert "begins on 2099-01-01" not in typed("rules", "check", expect=NEEDS_A_PERSON).stdout
 
 
 def test_the_first_approval_of_what_measures_on_trial_is_not_marked(on_trial: Path) -> None:
@@ -280,3 +316,64 @@ def test_what_is_too_much_for_a_shift_is_said(on_trial: Path) -> None:
     take_in(on_trial, *late)
     said = typed("rules", "approve", HIGH, "--by", ROLE, "--yes").stdout
     assert re.search(r"at most \d\d in 8 hours: TOO MANY, more than 10", said)
+
+
+def test_what_is_told_now_stands_beside_what_would_be_told(
+    approved: Path, somebody_else: None
+) -> None:
+    """An hour less time: whoever submitted it hears of notices that were in time before."""
+    take_in(approved, notice("PPN-2027-004211", submitted=hours_ago(3.5)))
+    edit_high(approved)
+    said = typed("rules", "approve", HIGH, "--by", ROLE, "--yes").stdout
+    assert re.search(r"^  supervising serge\w*, now ", said, re.MULTILINE)
+    assert re.search(r"^    then ", said, re.MULTILINE)
+    assert "supervising sergeant: now 1, then 2 mails, at most 2 in 8 hours" in said
+
+
+def test_after_approving_it_is_said_what_holds_until_when(
+    approved: Path, somebody_else: None
+) -> None:
+    edit_high(approved, begins="2099-12-01")
+    said = typed("rules", "approve", HIGH, "--by", ROLE, "--yes").stdout
+    assert f"version 2 of {HIGH} begins on 1 December 2099; version 1 holds until then\n" in said
+    assert "from now" not in said
+
+
+# -- what the check refuses --------------------------------------------------------------------
+
+
+def test_what_the_check_refuses_is_not_approved(approved: Path, somebody_else: None) -> None:
+    """With the same words: the limit is over before its feed could show that it was kept."""
+    edit_high(approved)
+    change(approved, f"{HIGH}.yaml", "threshold: 3h", "threshold: 1 min")
+    checked = typed("check", expect=WRONG_USE).stderr
+    (words,) = [line for line in checked.splitlines() if line.startswith(f"{HIGH}.yaml: ")]
+    before = rows(approved, "SELECT count(*) FROM approval")
+    said = typed("rules", "approve", HIGH, "--by", ROLE, "--yes", expect=WRONG_USE)
+    assert said.stderr == f"{words}\n"
+    assert said.stdout == ""
+    assert rows(approved, "SELECT count(*) FROM approval") == before
+    assert listed()[HIGH]["versions"] == [1]
+    typed("rules", "activate")  # the approved version runs on: nothing of it is refused
+
+
+def test_what_the_check_refuses_is_not_activated(approved: Path) -> None:
+    """A rule that runs approved, and a feed that comes too seldom for it."""
+    feed = approved / "config/feeds/occurrence.toml"
+    written = feed.read_text(encoding="utf-8")
+    assert 'lag = "70 min"' in written
+    feed.write_text(written.replace('lag = "70 min"', 'lag = "9 h"'), encoding="utf-8")
+    said = typed("rules", "activate", expect=WRONG_USE).stderr
+    assert "its limit can be over after" in said
+
+
+def test_an_approval_is_explained_as_what_it_is(on_trial: Path) -> None:
+    """The rule was approved, and which version of it; there is no reason to give."""
+    take_in(on_trial, notice("PPN-2027-004211", submitted=hours_ago(5)))
+    typed("rules", "approve", HIGH, "--by", f"the {ROLE}", "--yes")
+    said = " ".join(typed("explain", "PPN-2027-004211").stdout.split())
+    found = re.search(r"= the rule was approved .*?, for the (.*?): version 1 \(number \d+\)", said)
+    assert found
+    assert found[1] == ROLE
+    assert "the the" not in said
+    assert "= approve" not in said

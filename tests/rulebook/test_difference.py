@@ -77,7 +77,11 @@ def test_another_figure_that_rests_on_the_same_words_is_remarked() -> None:
     (found,) = difference(documents(was), documents(rule(threshold="5h")))
     assert found.remark == UNFOUNDED
     is_assumed = was.authority.number_is_assumed
-    for said in ({"note": "A trial."}, {"citation": "A protocol."}, {"number_is_assumed": not is_assumed}):
+    for said in (
+        {"note": "A trial."},
+        {"citation": "A protocol."},
+        {"number_is_assumed": not is_assumed},
+    ):
         now = rule(threshold="5h", authority=stated | said)
         (found,) = difference(documents(was), documents(now))
         assert found.remark == ""

@@ -143,7 +143,7 @@ def test_every_fault_of_every_file_is_listed_at_once(folder: Write) -> None:
     [
         ("threshold: 4h", "threshold: 4 moons", (12, 12, "threshold"), "is not a limit"),
         ("threshold: 4h", "threshold: 6", (12, 12, "threshold"), "as in 4h, 45 min, 20s"),
-        ("threshold: 4h", "threshold:", (12, 11, "threshold"), "as in 4h, 45 min, 20s"),
+        ("threshold: 4h", "threshold:", (13, 1, "threshold"), "as in 4h, 45 min, 20s"),
         ("version: 1", "version: 0", (3, 10, "version"), "greater than"),
         ("alerts: on", "alerts: loud", (6, 9, "alerts"), "'off', 'digest' or 'on'"),
         ("from: 2026-01-01", "from: soon", (4, 20, "effective.from"), "valid date"),

@@ -88,6 +88,17 @@ def test_versions_that_follow_each_other_are_in_order() -> None:
     assert found(version(1, "2026-01-01", "2026-12-31"), version(2, "2027-01-01")) == []
 
 
+def test_days_before_a_version_that_follows_one_without_a_file_are_found() -> None:
+    """A first version that is yet to begin leaves nothing out: it is new."""
+    assert found(version(1, "2099-01-01")) == []
+    assert found(version(2, "2026-01-01")) == []
+    (said,) = found(version(2, "2099-01-01"))
+    assert said.what == (
+        "nothing governs what starts before 2099-01-01: no file has a version before version 2"
+    )
+    assert "version 1 back" in said.mend
+
+
 def changed(number: int, begins: str) -> Rule:
     return rule(version=number, effective={"from": begins}, threshold="3h")
 
@@ -173,9 +184,34 @@ def test_an_attribute_that_no_column_holds_cannot_be_asked_for() -> None:
 def test_a_limit_shorter_than_its_feed_may_be_late_is_refused(
     late: int, *, is_refused: bool
 ) -> None:
-    said = found(rule(stop_feeds=["log"]), sources={"log": replace(LOG, late=late)})
+    sources = {"log": replace(LOG, brings=(TOLD,), late=late), "starts": LOG}
+    said = found(rule(stop_feeds=["log"]), sources=sources)
     assert bool(said) is is_refused
     assert all(each.refused for each in said)
+
+
+@pytest.mark.parametrize(("late", "is_found"), [(4 * HOUR, False), (4 * HOUR + MINUTE, True)])
+def test_a_limit_that_can_be_over_before_its_start_is_heard_of_is_found(
+    late: int, *, is_found: bool
+) -> None:
+    """By the feed that brings it soonest. Nothing is refused: it is told of, only late."""
+    starts = Source(brings=(CONTACT,), late=late)
+    sources = {"log": replace(LOG, brings=(TOLD,)), "starts": starts}
+    said = found(rule(stop_feeds=["log"]), sources=sources)
+    assert bool(said) is is_found
+    assert not any(each.refused for each in said)
+    if is_found:
+        assert "its limit can be over after 4 h, and starts brings" in said[0].what
+        assert "up to 4 h 01 later" in said[0].what
+    sooner = sources | {"sooner": replace(starts, late=HOUR)}
+    assert found(rule(stop_feeds=["log"]), sources=sooner) == []
+
+
+@pytest.mark.parametrize(("threshold", "is_found"), [("1h", False), ("30 min", True)])
+def test_a_warning_that_lies_before_the_start_is_found(threshold: str, *, is_found: bool) -> None:
+    said = what(rule(threshold=threshold))
+    assert any("1h before due, lies before its start" in each for each in said) is is_found
+    assert not any(each.refused for each in found(rule(threshold=threshold)))
 
 
 def test_the_shortest_that_a_working_day_leaves_is_found_by_looking() -> None:
