@@ -28,7 +28,7 @@ def analyzed(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not on this machine")
     unit = tmp_path / "monitor.service"
-    unit.write_text(SHIPPED.replace("/usr/local/bin/monitor", sys.executable), encoding="utf-8")
+    unit.write_text(SHIPPED.replace("/opt/monitor/bin/monitor", sys.executable), encoding="utf-8")
     return subprocess.run(
         ["systemd-analyze", *words, str(unit)],
         capture_output=True,
