@@ -57,7 +57,11 @@ def _why_this_version(view: View, kept: KeptClock, duty: Duty) -> str:
         return why
     newer = min(later, key=lambda each: each.rule.version)
     said = f"version {newer.rule.version} governs starts from {newer.rule.effective.from_} on"
-    if any(other.governs(started_at) for other in later) and is_closed(kept.clock):
+    if not any(other.governs(started_at) for other in later):
+        return f"{why}; {said}"
+    if duty.rule.resume and not is_closed(kept.clock):
+        return f"in force when the concern was first known; {said}"
+    if is_closed(kept.clock):
         return f"in force when the clock ended; {said}, and was put in force only since"
     return f"{why}; {said}"
 
@@ -80,6 +84,7 @@ def because(
     """What bears on its verdict, in sentences: of the clock itself, of corrections, of telling."""
     yield from sentences.because(told)
     yield from _gave_way(view, kept)
+    yield from _shared_after_all(view, kept, facts)
     yield from _corrected(view, kept, facts)
     yield from _restated(view, kept)
     yield from _kept_measure(view, kept, duty, facts)
@@ -94,6 +99,16 @@ def because(
         ids = [kept.id, *kept.inherits]
         yield from start_queries(view.monitor, view.connection, ids, now=view.at)
         yield from awaited(view.monitor, kept, duty, now=view.at)
+
+
+def _shared_after_all(view: View, kept: KeptClock, facts: Iterable[Considered]) -> Iterator[str]:
+    """That its time began anew when a decision not to share was taken back."""
+    started_at = kept.clock.started_at
+    if any(f.part is Part.RESUMPTION and f.counts and f.at == started_at for f in facts):
+        yield (
+            "It was decided in time not to share. That was taken back at"
+            f" {view.when(started_at)}, and the whole limit runs from then."
+        )
 
 
 # -- what was corrected ---------------------------------------------------------------------------

@@ -55,9 +55,15 @@ kind = "start_corrected"
 time = "FIRST_KNOWN_WAS"
 columns = { recorded_at = "PUT_RIGHT_AT", corrected_by = "PUT_RIGHT_BY", evidence = "EVIDENCE" }
 constants = { corrects = "contact", reason_code = "wrongly_typed" }
+
+[[events]]
+name = "decided_to_share"
+kind = "share_decision"
+time = "SHARE_AFTER_ALL"
+constants = { decision = "shared" }
 """
-"""What a force maps beside the sample: the council where the child lives, and when police really
-first knew where that was typed wrongly."""
+"""What a force maps beside the sample: the council where the child lives, when police really first
+knew where that was typed wrongly, and a decision to share beside an earlier one not to."""
 
 
 @dataclass(frozen=True)
