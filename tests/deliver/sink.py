@@ -161,13 +161,20 @@ class Wire:
         (our_words, to_us), (their_words, to_them) = ends
         self.connections += 1
         self._writers += [to_us, to_them]
-        for passing in (self._ours(our_words, to_them), self._theirs(their_words, to_us)):
+        to_server = self._ours(our_words, to_them, to_us)
+        for passing in (to_server, self._theirs(their_words, to_us)):
             self._tasks.add(asyncio.create_task(passing))
 
-    async def _ours(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _ours(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        back: asyncio.StreamWriter,
+    ) -> None:
         while words := await reader.read(1024):
-            if self.cuts_at and self.cuts_at in words:
-                self.cut()
+            if self.cuts_at and self.cuts_at in words:  # the others go on: each has its own
+                writer.transport.abort()
+                back.transport.abort()
                 return
             writer.write(words)
 
