@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from monitor.model import Duration, Instant
+from monitor.model import MINUTE, Duration, Instant
 
 
 class FeedState(NamedTuple):
@@ -69,7 +69,7 @@ class FeedHours(NamedTuple):
     period: Duration
     heard: Duration
     silences: tuple[tuple[Instant, Instant], ...]
-    """Within the period, in order; what touches is one."""
+    """Within the period, in order; what less than a minute parts is one."""
     silent_at_end: bool
     """Whether it was silent when the period ended."""
 
@@ -98,12 +98,13 @@ def _hours(
     until: Instant,
 ) -> FeedHours:
     before_first = (since, until if state.first_heard_at is None else state.first_heard_at)
-    merged = _merged(_clipped([before_first, *silences], since, until))
+    clipped = _clipped([before_first, *silences], since, until)
+    merged = _merged(clipped)
     return FeedHours(
         state=state,
         period=until - since,
         heard=until - since - sum(end - start for start, end in merged),
-        silences=tuple(merged),
+        silences=tuple(_merged(clipped, parted_by=MINUTE)),
         silent_at_end=bool(merged) and merged[-1][1] == until,
     )
 
@@ -115,10 +116,13 @@ def _clipped(
     return sorted((start, end) for start, end in cut if start < end)
 
 
-def _merged(ordered: Iterable[tuple[Instant, Instant]]) -> list[tuple[Instant, Instant]]:
+def _merged(
+    ordered: Iterable[tuple[Instant, Instant]], *, parted_by: Duration = 0
+) -> list[tuple[Instant, Instant]]:
+    """One where they overlap or touch, or where so little parts them that nobody would see it."""
     merged: list[tuple[Instant, Instant]] = []
     for start, end in ordered:
-        if merged and start <= merged[-1][1]:
+        if merged and start <= merged[-1][1] + parted_by:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))

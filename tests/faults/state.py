@@ -51,6 +51,7 @@ _ABOUT_ITSELF: Final = frozenset({"digest", "operator"})
 _WHEN_TOLD: Final = re.compile(r"; (?:told later than planned|learnt after it was due)")
 _REFERENCE: Final = re.compile(r"\b(?:PPN-\d{4}-\d{6}|INC-\d{8}-\d{4})\b")
 _SILENT: Final = re.compile(r"\(silent[^)]*\)")
+_SILENT_IN_SUBJECT: Final = re.compile(r"\| (?:\d+ feeds|[a-z ]+) silent\b")
 _MAILS: Final = re.compile(r"\bin \d+ mails?\b")
 _TOLD: Final = re.compile(
     r"\b(\d+) alerts? in mails(.*?)(?:; (\d+) still to be sent)?((?:; \d+ NOT DELIVERED)?)\."
@@ -399,9 +400,10 @@ def _said(content: bytes) -> str:
     """A digest's words without times, without how mails were bundled, and on one line.
 
     It says how many alerts had gone out when it was written, in the same round as the last of them:
-    what counts is how many there are.
+    what counts is how many there are. And it says for how long feeds were silent, which hangs on
+    whether anybody looked in the second in which hours passed.
     """
-    line = " ".join(_text(content).split())
+    line = _SILENT_IN_SUBJECT.sub("| # silent", " ".join(_text(content).split()))
     line = _MAILS.sub("in mails", _SILENT.sub("(silent)", line))
     return _TIMES.sub("#", _TOLD.sub(_sent_or_to_be_sent, line))
 
