@@ -106,15 +106,16 @@ class Endings:
             found += self._of(duty.exempts, EXEMPTED, started_at, ())
         if duty.voids.kinds:
             withdrawn = self._of(duty.voids, VOIDED, started_at, ())
-            found += withdrawn if not withdrawn or self._all_withdrawn(withdrawn) else []
+            if withdrawn and self._is_unfounded(withdrawn):
+                found += withdrawn
         if besides:
             found = [closing for closing in found if id(closing.fact) not in besides]
         if len(found) > 1:
             found.sort(key=lambda closing: (closing.at, closing.how != STOPPED))
         return found
 
-    def _all_withdrawn(self, withdrawn: Iterable[Closing]) -> bool:
-        """Whether no notice of the case stands that founds the duty beside those withdrawn.
+    def _is_unfounded(self, withdrawn: Iterable[Closing]) -> bool:
+        """Whether nothing founds the duty but what stands under references that were withdrawn.
 
         A duplicate that is withdrawn takes nothing from the notice that it was linked to.
         """

@@ -69,7 +69,7 @@ class FeedHours(NamedTuple):
     period: Duration
     heard: Duration
     silences: tuple[tuple[Instant, Instant], ...]
-    """Within the period, in order; what less than a minute parts is one."""
+    """Within the period, in order; what a minute or less parts is one."""
     silent_at_end: bool
     """Whether it was silent when the period ended."""
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model import DAY, HOUR
+from monitor.model import DAY, HOUR, MINUTE
 from monitor.report.trust import FeedState, Silence, feed_hours
 from tests.report.rows import SINCE, UNTIL
 
@@ -27,6 +27,20 @@ def test_silences_are_cut_to_the_period_and_those_that_touch_are_one() -> None:
     assert found.silences == ((SINCE, SINCE + HOUR), (SINCE + 3 * HOUR, SINCE + 5 * HOUR))
     assert found.heard == WEEK - 3 * HOUR
     assert not found.silent_at_end
+
+
+def test_silences_that_a_minute_or_less_parts_are_said_as_one_and_counted_exactly() -> None:
+    parted = [
+        Silence("sending-log", SINCE, SINCE + HOUR),
+        Silence("sending-log", SINCE + HOUR + MINUTE, SINCE + 2 * HOUR),
+        Silence("sending-log", SINCE + 2 * HOUR + MINUTE + 1, SINCE + 3 * HOUR),
+    ]
+    (found,) = feed_hours([ALWAYS], parted, since=SINCE, until=UNTIL)
+    assert found.silences == (
+        (SINCE, SINCE + 2 * HOUR),
+        (SINCE + 2 * HOUR + MINUTE + 1, SINCE + 3 * HOUR),
+    )
+    assert found.heard == WEEK - 3 * HOUR + 2 * MINUTE + 1
 
 
 def test_a_silence_that_goes_on_lasts_to_the_end() -> None:
