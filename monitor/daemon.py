@@ -26,6 +26,7 @@ from urllib.parse import quote
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from monitor.cycle.delivery import deliver, next_delivery_at
+from monitor.cycle.dropped import drop_folders_state
 from monitor.cycle.intake import assess_dirty, take_in_waiting
 from monitor.cycle.mailbox import read_mailbox
 from monitor.cycle.nodes import Look, look_around
@@ -41,6 +42,9 @@ from monitor.store.engine import is_unusable, why_unusable, writing
 from monitor.wiring import outage_of
 
 log = get_logger("daemon")
+
+LOOK_SECONDS: Final = 0.5
+"""How often it is asked whether a drop folder changed; to read them all is dearer."""
 
 SAFETY_POLL_SECONDS: Final = 30
 """How often a loop looks although nothing woke it."""
@@ -190,9 +194,12 @@ class Daemon:
         self._start_ticking()
         log.info("daemon_started", node=self.monitor.node, rules=self.monitor.rulebook.digest[:12])
         notify_supervisor("READY=1")
+        turns = asyncio.get_running_loop()
+        threading.Thread(target=self._watch_drop_folders, args=(turns,), daemon=True).start()
         try:
             await asyncio.gather(*(self._keep_turning(loop) for loop in self.loops))
         finally:
+            self.monitor.stopping.set()
             self._scheduler.shutdown(wait=False)
             for reload in self._reloads:
                 reload.cancel()
@@ -273,6 +280,20 @@ class Daemon:
             replace_existing=True,
             **_NEVER_LOST,
         )
+
+    def _watch_drop_folders(self, turns: asyncio.AbstractEventLoop) -> None:
+        """Wake intake soon after a file was given its final name; its poll finds what this misses.
+
+        It is woken once more at the next look: a file system may give two changes one time. For a
+        thread of its own: a folder on another machine may keep it waiting for ever.
+        """
+        before, has_changed = None, False
+        while not self.monitor.stopping.wait(LOOK_SECONDS):
+            state = drop_folders_state(self.monitor)
+            if state != before or has_changed:
+                with suppress(RuntimeError):  # no turn is to come any more
+                    turns.call_soon_threadsafe(self.intake.wake.set)
+            before, has_changed = state, state != before
 
     async def _keep_turning(self, loop: Loop) -> None:
         while True:

@@ -105,7 +105,7 @@ class ClockKey(NamedTuple):
 class Clock(NamedTuple):
     """One rule on one case, as its events say. Nothing here depends on what time it is now.
 
-    A tuple for the same reason as an event; fields are always given by name.
+    A tuple for the same reason as an event; but for the fold, fields are given by name.
     """
 
     key: ClockKey

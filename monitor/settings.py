@@ -137,7 +137,7 @@ class Intake(_Part):
     bad_share: float = Field(default=0.2, gt=0, le=1)
     """A file with a greater share of bad rows is set aside whole."""
     keep_done_days: int = Field(default=14, ge=0)
-    poll_seconds: float = Field(default=2, gt=0)
+    poll_seconds: float = Field(default=5, gt=0)
 
 
 class Telling(_Part):

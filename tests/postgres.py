@@ -36,7 +36,7 @@ import psycopg
 from psycopg import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _PATIENCE_S = 60
 _NOBODY = 65534
@@ -126,12 +126,14 @@ def postgres_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def running_server(folder: Path) -> PostgresServer:
+def running_server(folder: Path, settings: Mapping[str, str] = _SETTINGS) -> PostgresServer:
     """The server of this folder, started by whichever test process asks first."""
     known = folder / "server.json"
     with _locked(folder):
         if not known.exists():
-            known.write_text(json.dumps(asdict(_start(folder, binaries()))), encoding="utf-8")
+            known.write_text(
+                json.dumps(asdict(_start(folder, binaries(), settings))), encoding="utf-8"
+            )
     return PostgresServer(**json.loads(known.read_text(encoding="utf-8")))
 
 
@@ -166,12 +168,12 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _start(folder: Path, bin_folder: Path) -> PostgresServer:
+def _start(folder: Path, bin_folder: Path, settings: Mapping[str, str]) -> PostgresServer:
     server = PostgresServer(folder=str(folder), port=_free_port(), password=secrets.token_hex(16))
     (folder / "password").write_text(server.password, encoding="utf-8")
     run_as = _ordinary_user(folder, bin_folder)
     _initialise(folder, bin_folder, run_as)
-    settings = {**_SETTINGS, "port": str(server.port), "unix_socket_directories": str(folder)}
+    settings = {**settings, "port": str(server.port), "unix_socket_directories": str(folder)}
     with (folder / "data" / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
     run_as.run("sh", "-c", _KEEPER, "keeper", str(bin_folder), str(folder), cwd=folder)

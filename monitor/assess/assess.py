@@ -7,6 +7,7 @@ say what the events say. It does not care why a case changed.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from monitor.assess.links import Joined, joined_cases
 from monitor.assess.reconcile import reconcile
@@ -16,6 +17,9 @@ from monitor.rulebook.book import Rulebook
 from monitor.store import cases as stored_cases
 from monitor.store import clocks as stored_clocks
 from monitor.store.engine import Connection
+
+MANY: Final = 200
+"""So many cases are quicker folded at once."""
 
 NOTHING_AT_HAND: Mapping[int, Sequence[Event]] = {}
 
@@ -53,7 +57,7 @@ def assess_cases(
     folded = _fold_each(alone, joined, events, rulebook, tolerances)
     changes = reconcile(kept, folded, rulebook, groups=neighbours, now=now, restated=restated)
 
-    stored_cases.set_merged(connection, _merged_into(joined), among=linked)
+    stored_cases.set_merged(connection, _merged_into(joined), of=linked)
     stored_clocks.insert_clocks(connection, changes.new)
     stored_clocks.update_clocks(connection, changes.updated)
     stored_cases.mark_assessed(connection, linked)
@@ -67,11 +71,25 @@ def _fold_each(
     tolerances: Mapping[str, Duration],
 ) -> dict[int, list[Clock]]:
     """Case → its clocks; a case that another stands for has none of its own."""
-    folded = {case_id: fold(events[case_id], rulebook, tolerances=tolerances) for case_id in alone}
+    folded = _fold_alone({case_id: events[case_id] for case_id in alone}, rulebook, tolerances)
     for root, members in joined:
         together = [event for case_id in members for event in events[case_id]]
         folded[root] = fold(together, rulebook, tolerances=tolerances)
     return folded
+
+
+def _fold_alone(
+    cases: Mapping[int, Sequence[Event]], rulebook: Rulebook, tolerances: Mapping[str, Duration]
+) -> dict[int, list[Clock]]:
+    if len(cases) < MANY:
+        return {
+            case_id: fold(events, rulebook, tolerances=tolerances)
+            for case_id, events in cases.items()
+        }
+    # Here, since it brings a library along that a monitor at rest has no use for.
+    from monitor.clocks.together import fold_together  # noqa: PLC0415
+
+    return fold_together(cases, rulebook, tolerances=tolerances)
 
 
 def _merged_into(joined: Sequence[Joined]) -> dict[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from monitor.clocks.timeline import Fact
 from monitor.model import Event
@@ -25,6 +25,8 @@ class Subject(NamedTuple):
 
 
 WHOLE_CASE = Subject("", "")
+_ONLY_THE_CASE: Final = (WHOLE_CASE,)
+_NOTHING: Final[Sequence[Fact]] = ()
 
 
 class Case:
@@ -37,13 +39,14 @@ class Case:
         self._concerning: dict[str, Sequence[Event]] = {}
         self._children: Mapping[str, AbstractSet[str]] | None = None
         for fact in facts:
-            for kind in dict.fromkeys(version.kind for version in fact.versions):
+            kinds = {version.kind for version in fact.versions}
+            for kind in kinds:
                 self.by_kind.setdefault(kind, []).append(fact)
 
-    def having(self, matcher: Matcher) -> list[Fact]:
+    def having(self, matcher: Matcher) -> Sequence[Fact]:
         """Facts of any kind that a matcher asks for."""
         if len(matcher.kinds) == 1:
-            return self.by_kind.get(matcher.kinds[0], [])
+            return self.by_kind.get(matcher.kinds[0], _NOTHING)
         found = {id(fact): fact for kind in matcher.kinds for fact in self.by_kind.get(kind, ())}
         return list(found.values())
 
@@ -73,7 +76,7 @@ class Case:
             ]
         return known
 
-    def subjects(self, duty: Duty, owed_to: Matcher | None = None) -> list[Subject]:
+    def subjects(self, duty: Duty, owed_to: Matcher | None = None) -> Sequence[Subject]:
         """The children and organisations that a rule counts by; one with "" where unknown.
 
         Only a fact that is no stop makes a child or organisation known: having told somebody does
@@ -82,7 +85,7 @@ class Case:
         by_child = "child" in duty.rule.for_each
         by_organisation = "organisation" in duty.rule.for_each
         if not by_child and not by_organisation:
-            return [WHOLE_CASE]
+            return _ONLY_THE_CASE
         naming = [
             version
             for fact in self.facts

@@ -130,19 +130,33 @@ class Endings:
     def _of(
         self, matcher: Matcher, how: str, started_at: Instant, among: Sequence[Subject]
     ) -> list[Closing]:
-        case, subject = self._case, self._subject
         found: list[Closing] = []
-        for fact in case.having(matcher):
-            if subject.child and case.is_of_others(fact.event, subject):
-                continue
-            meant = [one for one in among if not case.is_of_others(fact.event, one)]
-            at = _ends_at(fact, matcher, subject, meant)
+        for fact in self._case.having(matcher):
+            at = self._ends_at(fact, matcher, among)
             if at is None:
                 continue
-            earliest = min(version.occurred_to for version in fact.versions)
-            if earliest >= started_at - self._tolerances.get(fact.event.feed, 0):
+            earliest = min([version.occurred_to for version in fact.versions])
+            if earliest >= started_at - self._tolerances.get(fact.versions[0].feed, 0):
                 found.append(Closing(max(at, started_at), how, fact))
         return found
+
+    def _ends_at(self, fact: Fact, matcher: Matcher, among: Sequence[Subject]) -> Instant | None:
+        """The latest instant at which every reading of a fact ends the clock.
+
+        None where one does not, or where the fact is another's.
+        """
+        case, subject = self._case, self._subject
+        if subject.child and case.is_of_others(fact.event, subject):
+            return None
+        if len(among) > 1:
+            among = [one for one in among if not case.is_of_others(fact.event, one)]
+        latest: Instant | None = None
+        for version in fact.versions:
+            if not matcher(version) or not may_end(version, subject, among):
+                return None
+            if latest is None or version.occurred_to > latest:
+                latest = version.occurred_to
+        return latest
 
     def _closing(
         self, endings: Sequence[Closing], due: Instant | None
@@ -232,16 +246,3 @@ def is_as_particular(event: Event, decision: Event) -> bool:
 
 def _is_left_by(covered: Coverage, instant: Instant) -> bool:
     return covered.left_at is not None and covered.left_at < instant
-
-
-def _ends_at(
-    fact: Fact, matcher: Matcher, subject: Subject, among: Sequence[Subject]
-) -> Instant | None:
-    """The latest instant at which every reading of a fact ends a clock; None where one does not."""
-    latest: Instant | None = None
-    for version in fact.versions:
-        if not matcher(version) or not may_end(version, subject, among):
-            return None
-        if latest is None or version.occurred_to > latest:
-            latest = version.occurred_to
-    return latest

@@ -7,7 +7,8 @@ risk as they stood. It does not care about clocks.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from monitor.clocks.case import Case, Subject, same_child
 from monitor.model import Event, Instant
@@ -31,10 +32,12 @@ class Record:
             if (event.district or event.unit or event.category or event.risk)
             and same_child(event, subject)
         ]
-        self._said = [_History(telling, read) for read in _RECORDED_READERS]
+        self._said = [_History(telling, read) for read in _RECORDED_READERS] if telling else None
 
-    def at(self, instant: Instant) -> list[str]:
+    def at(self, instant: Instant) -> Sequence[str]:
         """RECORDED_FIELDS at an instant: of each the latest said by then, else the first after."""
+        if self._said is None:
+            return _NOTHING_SAID
         return [history.at(instant) for history in self._said]
 
 
@@ -57,9 +60,11 @@ class _History:
 def _last_stage(case: Case, subject: Subject, vocabulary: Vocabulary) -> tuple[str, Instant | None]:
     """The furthest completed stage of the notice's way, and when it was completed."""
     for stage in reversed(vocabulary.stages):
+        if stage.kind not in case.by_kind:
+            continue
         done = [
             fact.event.occurred_to
-            for fact in case.by_kind.get(stage.kind, ())
+            for fact in case.by_kind[stage.kind]
             if same_child(fact.event, subject)
         ]
         if done:
@@ -74,5 +79,7 @@ def _is_restricted(case: Case, vocabulary: Vocabulary) -> bool:
     read = attribute_reader(name)
     return any(read(version) == "yes" for fact in case.facts for version in fact.versions)
 
+
+_NOTHING_SAID: Final = ("",) * len(RECORDED_FIELDS)
 
 _RECORDED_READERS: tuple[ReadAttribute, ...] = tuple(map(attribute_reader, RECORDED_FIELDS))

@@ -60,11 +60,12 @@ def live_facts(events: Iterable[Event]) -> Timeline:
     The greatest (revision, recorded_at) of an identity counts; a tie of different contents is a
     conflict and both are kept. A retraction takes out every version not newer than itself.
     """
+    events = events if isinstance(events, list) else list(events)
+    if _are_each_alone(events):
+        alone = [Fact((e,), e.received_at, e.recorded_at) for e in events]
+        return Timeline(_in_order(alone), ())
     versions = _by_identity(events)
     retractions = _retractions(versions)
-    if not retractions and all(len(told) == 1 for told in versions.values()):
-        alone = [Fact((e,), e.received_at, e.recorded_at) for (e,) in versions.values()]
-        return Timeline(_in_order(alone), ())
     facts: list[Fact] = []
     set_aside: list[tuple[Event, SetAside]] = []
     for identity, told in versions.items():
@@ -75,6 +76,12 @@ def live_facts(events: Iterable[Event]) -> Timeline:
         if counting:
             facts.append(_fact(counting, told))
     return Timeline(_in_order(facts), tuple(sorted(set_aside, key=lambda aside: aside[0][:4])))
+
+
+def _are_each_alone(events: Sequence[Event]) -> bool:
+    """Whether every event is told once and takes none back: then there is nothing to weigh."""
+    identities = {(event.feed, event.identity) for event in events if not event.retracts}
+    return len(identities) == len(events)
 
 
 def age(event: Event) -> Age:

@@ -13,7 +13,7 @@ wait for the rest of its kind: it comes in batches, and is to be one mail.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from monitor.escalate.telling import LEARNT_LATE, TOLD_LATE
 from monitor.model import DAY, HOUR, MINUTE, Duration, Instant
@@ -39,18 +39,39 @@ into it any moment."""
 ALERTS_IN_A_MAIL: Final = 20_000
 """More would make a mail that a relay may find too big; the rest goes in the next."""
 
+READERS_AT_ONCE: Final = 50
+"""Served by one transaction: few enough to hold the database for a moment only."""
+
 LOOK_AHEAD: Final[Duration] = 2 * MINUTE
 """A mail about a case waits so long for what comes up next in that case."""
+
+
+_Reader: TypeAlias = tuple[str, str]
+"""An address, and a kind of mail."""
 
 
 def bundle(monitor: Monitor, now: Instant) -> int:
     """Put what waits for each person into a mail; returns how many mails were made."""
     pressing = _pressing(monitor)
+    seen: set[_Reader] = set()
+    made = 0
+    while True:
+        before = len(seen)
+        made += _bundle_some(monitor, pressing, seen, now=now)
+        if len(seen) - before < READERS_AT_ONCE:
+            return made
+
+
+def _bundle_some(monitor: Monitor, pressing: Pressing, seen: set[_Reader], *, now: Instant) -> int:
+    """One transaction, for the next of those who were not `seen`, who are then among them."""
     made = 0
     with writing(monitor.engine) as connection:
         take_turn(connection, "bundle")  # else two nodes would begin a mail each to one person
         more_may_come = bundles.more_may_come(connection, now=now)
-        for waits in bundles.waiting(connection, pressing, now=now):
+        waiting = bundles.waiting(connection, pressing, now=now)
+        unseen = [waits for waits in waiting if (waits.address, waits.kind) not in seen]
+        for waits in unseen[:READERS_AT_ONCE]:
+            seen.add((waits.address, waits.kind))
             if more_may_come and now - waits.since < SWEEP_MAY_TAKE:
                 continue
             made += _put_in_a_mail(monitor, connection, waits, pressing, now=now)

@@ -58,7 +58,8 @@ def letter_of(
     alerts.cancel_unattempted(connection, flood.over)
     for alert_id, alert in flood.in_full:
         case_id = alerts.case_of_clock(connection, alert.clock_id)
-        file = files.setdefault(case_id, CaseFile(monitor, connection, case_id))
+        if (file := files.get(case_id)) is None:
+            file = files[case_id] = CaseFile(monitor, connection, case_id)
         if alert.kind is AlertKind.STOPPED_LATE and file.is_late(alert.clock_id, now=now):
             over[alert_id] = Saying(alert, file, file.kept(alert.clock_id))
         elif saying := still_true(file, alert, now=now):

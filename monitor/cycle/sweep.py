@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = get_logger("sweep")
 
-CLOCKS_AT_ONCE = 200
+CLOCKS_AT_ONCE = 500
 """Decided by one transaction: few enough to hold the database for a moment only."""
 
 
@@ -45,8 +45,9 @@ def sweep(monitor: Monitor, *, now: Instant) -> Swept:
     decided = queued = 0
     while True:
         some = in_transaction(monitor.engine, lambda c: _sweep_some(monitor, c, now=now))
-        for clock_id, decision in some.decided:
-            log.info("clock_decided", clock=clock_id, why=decision.why, told=len(decision.alerts))
+        for decision in some.decisions:
+            kept, told = decision.clock, len(decision.alerts)
+            log.info("clock_decided", clock=kept.id, why=decision.why, told=told)
         decided, queued = decided + some.due, queued + some.alerts
         if not some.due:
             return Swept(clocks=decided, alerts=queued, held_back=some.held_back)
@@ -57,7 +58,7 @@ class _Some(NamedTuple):
 
     due: int = 0
     alerts: int = 0
-    decided: Sequence[tuple[int, Decision]] = ()
+    decisions: Sequence[Decision] = ()
     held_back: str = ""
 
 
@@ -65,11 +66,14 @@ def _sweep_some(monitor: Monitor, connection: Connection, *, now: Instant) -> _S
     """The locks, in this order: what governs, what was heard, clocks, mails, alerts."""
     if held_back := not_deciding(monitor, connection):
         return _Some(held_back=held_back)
+    upcoming = clocks.next_action_at(connection)
+    if upcoming is None or upcoming > now:
+        alerts.forget_unsaid(connection, before=now - FORGET_UNSAID_AFTER)
+        return _Some()
     intakes.hold_feeds(connection)
     due = clocks.due_clocks(connection, now=now, limit=CLOCKS_AT_ONCE)
     if not due:
-        alerts.forget_unsaid(connection, before=now - FORGET_UNSAID_AFTER)
-        return _Some()
+        return _Some()  # others decide them at this moment
     return _decide_all(connection, due, _circumstances(monitor, connection, now=now))
 
 
@@ -80,13 +84,13 @@ def next_sweep_at(monitor: Monitor) -> Instant | None:
 
 
 def _circumstances(monitor: Monitor, connection: Connection, *, now: Instant) -> Circumstances:
-    back_at = silences.newest_ends(connection)
+    back_at, first_at = silences.newest_ends(connection), silences.first_heard(connection)
     feeds = {
         row["name"]: FeedHeard(
             row["heard_through"],
             row["lag"],
             row["trusted_until"],
-            silences.first_heard_at(connection, row["name"]),
+            first_at[row["name"]],
             back_at.get(row["name"]),
         )
         for row in intakes.list_feeds(connection)
@@ -107,40 +111,43 @@ def _decide_all(
     needless = [
         alert
         for kept in due
-        if kept.id not in succeeded
-        for alert in unsaid(kept, said.get(kept.id, []), now=now)
+        if kept.id in said and kept.id not in succeeded
+        for alert in unsaid(kept, said[kept.id], now=now)
     ]
     if needless:
         alerts.cancel_unattempted(connection, needless)
         said = _said_about(connection, due)
-    queued = 0
-    decided = []
-    for kept in due:
-        decision = decide(
+    decisions = [
+        decide(
             kept,
             said.get(kept.id, []),
             has_successor=kept.id in succeeded,
             circumstances=circumstances,
         )
-        if clocks.update_clock(connection, decision.clock):
-            queued += alerts.insert_alerts(connection, decision.alerts)
-            decided.append((kept.id, decision))
-    return _Some(due=len(due), alerts=queued, decided=decided)
+        for kept in due
+    ]
+    clocks.write_decided(connection, [decision.clock for decision in decisions])
+    told = [alert for decision in decisions for alert in decision.alerts]
+    return _Some(due=len(due), alerts=alerts.insert_alerts(connection, told), decisions=decisions)
 
 
 def _said_about(connection: Connection, due: Iterable[KeptClock]) -> dict[int, list[SaidAlert]]:
-    """Clock → what was said about it and about those whose place it took, oldest first."""
+    """Clock → what was said about it and about those whose place it took, oldest first.
+
+    A clock of which nothing was said is not in it.
+    """
     due = list(due)
     ids = {kept.id for kept in due} | {earlier for kept in due for earlier in kept.inherits}
     by_clock: dict[int, list[SaidAlert]] = {}
     for told in alerts.said_about(connection, ids):
         by_clock.setdefault(told.alert.clock_id, []).append(told)
+    told_of = {kept.id: (*kept.inherits, kept.id) for kept in due}
     return {
-        kept.id: sorted(
-            (told for id_ in (*kept.inherits, kept.id) for told in by_clock.get(id_, ())),
-            key=lambda told: told.id,
+        id_: sorted(
+            (told for about in named for told in by_clock.get(about, ())), key=lambda told: told.id
         )
-        for kept in due
+        for id_, named in told_of.items()
+        if any(about in by_clock for about in named)
     }
 
 

@@ -1,7 +1,7 @@
 """Upkeep: what must be noticed though nobody tells it, and what is due by the calendar.
 
 What comes in: an installation and now. What goes out: silences of feeds kept as facts and told,
-weekly digests in the outbox, the audit log sealed.
+weekly digests in the outbox, the audit log sealed, files deleted that were kept long enough.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.cycle import watch
+from monitor.cycle.intake import delete_done_files
 from monitor.cycle.nodes import holds_back
 from monitor.cycle.registration import register
 from monitor.cycle.silences import watch_feeds
@@ -32,7 +33,7 @@ class Kept:
 
 
 def keep_up(monitor: Monitor, *, now: Instant) -> Kept:
-    """Know the database again, notice silent feeds, queue digests, seal the audit log, and watch.
+    """Notice silent feeds, queue digests, seal the audit log, delete what is old, and watch.
 
     The watch looks also where something before it fails: that is when it is needed.
     """
@@ -50,4 +51,5 @@ def _keep_up(monitor: Monitor, *, now: Instant) -> Kept:
     digests = 0 if holds_back(monitor) else queue_digests(monitor, now=now)
     with writing(monitor.engine) as connection:
         actions.seal_audit(connection)
+    delete_done_files(monitor, now=now)
     return Kept(silences=silences, digests=digests)

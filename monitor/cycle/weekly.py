@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from monitor.cycle.asked import people_in_words
 from monitor.cycle.mails import ended_late_for
@@ -18,8 +18,9 @@ from monitor.letters import DigestLetter
 from monitor.logs import get_logger
 from monitor.model import Instant
 from monitor.report.digest import DigestInput, digest_letter, named_cases
-from monitor.report.figures import ClockRow, Figures, figures
+from monitor.report.figures import RECORDED_LATE_AFTER, ClockRow, Figures, figures
 from monitor.report.periods import DigestDue, Week, digest_due
+from monitor.report.plain import plain_duties
 from monitor.report.scopes import Scope
 from monitor.report.trust import FeedHours, FeedState, Said, Silence, TakenIn, feed_hours
 from monitor.report.wording import left_out, stop_feeds, wording
@@ -316,14 +317,14 @@ def _figures(
     until: Instant,
     now: Instant,
 ) -> Figures:
-    rows = stored.clock_rows(
-        connection, ClockRow._fields, since=since, until=until, as_of=now, where=scope.columns
-    )
+    period: dict[str, Any] = {"since": since, "until": until, "as_of": now}
+    asked: dict[str, Any] = {**period, "where": scope.columns}
+    rows = stored.clock_rows(connection, ClockRow._fields, **asked, with_plain=False)
+    plain = stored.plain_rows(connection, **asked, recorded_late_after=RECORDED_LATE_AFTER)
     return figures(
         map(ClockRow._make, rows),
-        since=since,
-        until=until,
-        as_of=now,
+        **period,
+        plain=plain_duties(plain),
         risks=tuple(monitor.rulebook.vocabulary.risks),
         stop_feeds=stop_feeds(monitor.rulebook),
         trusted_until=stored.trusted_until(connection),

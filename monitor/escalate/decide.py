@@ -82,7 +82,8 @@ def decide(
         return Decision(clock=_resting(kept), why="the case has left the rule")
     if is_closed(kept.clock):
         return Decision(clock=_until_its_end(kept, now=now), why="its end lies ahead")
-    decided = agenda_again(kept.clock, duty)[: kept.steps_done]
+    steps = agenda_again(kept.clock, duty)
+    decided = steps[: kept.steps_done]
     if says in NOT_YET_DUE and any_above(decided):
         return Decision(
             clock=_next_episode(kept, duty),
@@ -98,7 +99,7 @@ def decide(
     asked = orders(kept, circumstances.asked.get(kept.id, ()), said)
     if asked.closed is not None:
         return Decision(clock=_resting(kept), why="somebody ended its telling")
-    return tell(Telling(kept, duty, said, asked, circumstances))
+    return tell(Telling(kept, duty, said, asked, circumstances, steps))
 
 
 def told_as_overdue(said: Sequence[SaidAlert]) -> list[SaidAlert]:

@@ -6,8 +6,9 @@ answers who is told for a role at an instant, or every fault at once. It names p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -185,6 +186,8 @@ class Roster:
 
         May be told of restricted cases: whoever has a standing post that may.
         """
+        if not self.stints:
+            return []
         trusted = {post.address for post in self.file.posts if post.restricted}
         on = [
             stint
@@ -206,6 +209,14 @@ class Roster:
             for stint in sorted(on, key=lambda stint: -stint.from_at)
         ]
 
+    @cached_property
+    def _standing(self) -> Mapping[str, Sequence[Post]]:
+        """The posts of each role, in the order of the file."""
+        by_role: dict[str, list[Post]] = {}
+        for post in self.file.posts:
+            by_role.setdefault(post.role, []).append(post)
+        return by_role
+
     def _post(
         self,
         role: str,
@@ -225,10 +236,8 @@ class Roster:
         )
         holding = [
             post
-            for post in (*self._on_stint(role, place, at), *self.file.posts)
-            if post.role == role
-            and (post.restricted or not place.restricted)
-            and post.address not in passing_over
+            for post in (*self._on_stint(role, place, at), *self._standing.get(role, ()))
+            if (post.restricted or not place.restricted) and post.address not in passing_over
         ]
         for fits in closest:
             for post in holding:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from monitor.clocks.agenda import FIRST_LATE, Step, after_hold, agenda_again, next_step_at
+from monitor.clocks.agenda import FIRST_LATE, Step, after_hold, next_step_at
 from monitor.escalate.orders import PASSED, ActionKind, Orders, Pass
 from monitor.escalate.roster import Nobody, Reach, Reached, Roster, WaitUntil, Whereabouts
 from monitor.escalate.waiting import FeedHeard, Waiting, any_above, waiting_for_feed
@@ -65,6 +65,17 @@ class Circumstances:
     now: Instant
     asked: Mapping[int, Sequence[Action]] = field(default_factory=dict)
     """Clock → what people did about it, its case or its rule."""
+    _reached: dict[tuple[str, Whereabouts, bool], Reach] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def reach(self, role: str, place: Whereabouts, *, wakes: bool) -> Reach:
+        """Who is told for a role now: the same for every clock of a place."""
+        known = self._reached.get((role, place, wakes))
+        if known is None:
+            known = self.roster.reach(role, place, at=self.now, wakes=wakes)
+            self._reached[role, place, wakes] = known
+        return known
 
 
 class Telling(NamedTuple):
@@ -76,6 +87,8 @@ class Telling(NamedTuple):
     """About it and those whose place it took, oldest first."""
     asked: Orders
     circumstances: Circumstances
+    steps: tuple[Step, ...]
+    """Its ladder."""
 
     @property
     def now(self) -> Instant:
@@ -88,13 +101,12 @@ class Telling(NamedTuple):
         due = self.kept.clock.due_at
         return due is not None and self.now > due
 
-    def steps(self) -> tuple[Step, ...]:
-        """Its ladder."""
-        return agenda_again(self.kept.clock, self.duty)
-
     def reach(self, role: str, place: Whereabouts, *, at: Instant) -> Reach:
         """Who is told for a role at an instant."""
-        return self.circumstances.roster.reach(role, place, at=at, wakes=self.duty.rule.wakes)
+        wakes, circumstances = self.duty.rule.wakes, self.circumstances
+        if at == circumstances.now:
+            return circumstances.reach(role, place, wakes=wakes)
+        return circumstances.roster.reach(role, place, at=at, wakes=wakes)
 
     def role_and_place(self, role: str) -> tuple[str, Whereabouts]:
         """The role that a step means, and where.
@@ -124,12 +136,14 @@ class _Told(NamedTuple):
 def tell(telling: Telling) -> Decision:
     """What is owed of an open clock: to whom it was passed on, and what its ladder says."""
     passed = _passed_on(telling)
-    kept = replace(telling.kept, steps_done=passed.steps_done)
+    kept = telling.kept
+    if passed.steps_done != kept.steps_done:
+        kept = replace(kept, steps_done=passed.steps_done)
     rest = telling.asked.resting(telling.now)
     if rest is not None:
         told = _Told({}, kept.steps_done, rest.until_at, "", f"{rest.action.kind}: it rests")
     else:
-        told = _climb(telling._replace(kept=kept))
+        told = _climb(telling if kept is telling.kept else telling._replace(kept=kept))
     by_address = {**told.alerts, **{alert.recipient: alert for alert in passed.alerts}}
     beside = [alert for alert in passed.alerts if by_address[alert.recipient] is not alert]
     at = min((each for each in (told.at, passed.wait_until) if each is not None), default=None)
@@ -156,8 +170,7 @@ def _only_highest(telling: Telling, alerts: Mapping[str, Alert]) -> list[Alert]:
 
 def _climb(telling: Telling) -> _Told:
     """The steps whose time has come, and when the next one does."""
-    kept, duty, now = telling.kept, telling.duty, telling.now
-    steps = telling.steps()
+    kept, duty, now, steps = telling.kept, telling.duty, telling.now, telling.steps
     due = _steps_due(kept, steps, now=now)
     waiting = waiting_for_feed(kept, duty, due, telling.circumstances.feeds, now=now)
     if waiting is not None:
@@ -229,7 +242,7 @@ def _alerts_of(telling: Telling, step: Step, waiting: Waiting | None) -> list[Al
     reach = telling.reach(role, place, at=telling.now)
     if isinstance(reach, WaitUntil):
         return reach
-    reason = _reason(telling, step, waiting, telling.reach(role, place, at=step.at or telling.now))
+    reason = _reason(telling, step, waiting, role, place)
     return _alerts_to(telling, step, role, place, reach, reason)
 
 
@@ -304,7 +317,7 @@ def _passed_on(telling: Telling) -> _PassedOn:
     alerts: list[Alert] = []
     waits: list[Instant] = []
     decided = telling.kept.steps_done
-    for passed in telling.asked.to_tell(telling.said) if telling.steps() else ():
+    for passed in telling.asked.to_tell(telling.said) if telling.steps else ():
         role, place, then = _next_holder(telling, passed, decided)
         reach = telling.reach(role, place, at=telling.now)
         if isinstance(reach, WaitUntil):
@@ -328,7 +341,7 @@ def _next_holder(telling: Telling, passed: Pass, decided: int) -> tuple[str, Whe
     if passed.to_role:
         return passed.to_role, place, decided
     passer = passed.action.on_behalf_of.rpartition(" ")[2]
-    for position, step in enumerate(telling.steps()):
+    for position, step in enumerate(telling.steps):
         if position < decided or step.at is None or step.kind is not AlertKind.OVERDUE:
             continue
         role, at_place = telling.role_and_place(step.role)
@@ -340,8 +353,10 @@ def _next_holder(telling: Telling, passed: Pass, decided: int) -> tuple[str, Whe
 # -- in words ---------------------------------------------------------------------------------
 
 
-def _reason(telling: Telling, step: Step, waiting: Waiting | None, then: Reach) -> str:
-    """Why this is told, and why now, in a few words. `then`: who could be told at its time."""
+def _reason(
+    telling: Telling, step: Step, waiting: Waiting | None, role: str, place: Whereabouts
+) -> str:
+    """Why this is told, and why now, in a few words."""
     if step.kind is AlertKind.CANNOT_ROUTE:
         return "cannot route"
     if step.kind is AlertKind.WARNING:
@@ -354,13 +369,15 @@ def _reason(telling: Telling, step: Step, waiting: Waiting | None, then: Reach) 
         said.append(CLAIM_LAPSED)
     elif clock.due_at is not None and clock.known_at > clock.due_at:
         said.append(LEARNT_LATE)
-    late = _why_late(telling, step, then, is_explained=len(said) > 1)
+    late = _why_late(telling, step, role, place, is_explained=len(said) > 1)
     if late in (WAS_TAKEN, WAS_SILENCED) or waiting is None:
         said += [late] if late else []
     return "; ".join(said)
 
 
-def _why_late(telling: Telling, step: Step, then: Reach, *, is_explained: bool) -> str:
+def _why_late(
+    telling: Telling, step: Step, role: str, place: Whereabouts, *, is_explained: bool
+) -> str:
     """Why a step is told later than its time; empty where it is not, or was said already."""
     assert step.at is not None
     now = telling.now
@@ -370,7 +387,7 @@ def _why_late(telling: Telling, step: Step, then: Reach, *, is_explained: bool) 
         return ""
     if after_hold(telling.kept.clock, step.at) > step.at:
         return WAS_DEFERRED
-    if isinstance(then, WaitUntil):
+    if isinstance(telling.reach(role, place, at=step.at), WaitUntil):
         return WAITED_FOR_DUTY
     is_slow = now - step.at > _lag(telling) + SLOW_TO_TELL
     return TOLD_LATE if is_slow and not is_explained else ""

@@ -23,8 +23,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from monitor.clocks.verdicts import NO_FEED_IN_DOUBT, TrustedUntil, verdict
 from monitor.model import DAY, OPEN_VERDICTS, Duration, Instant, Verdict
+from monitor.report.plain import Lengths, Ordered, PlainDuties, number_of_different
 
 if TYPE_CHECKING:
+    from array import array
+
     from monitor.model import Clock
 
 NO_PERCENTAGE_UNDER: Final = 10
@@ -234,12 +237,14 @@ def figures(
     left_out: Collection[str] = (),
     no_notice_rule: str = "no-notice",
     trial: Collection[tuple[str, int]] = (),
+    plain: Iterable[PlainDuties] = (),
 ) -> Figures:
     """Count clocks at `as_of`, for duties that fell due from `since` up to, and not with, `until`.
 
     `rows`: in any order, each clock once. `risks`: from the least to the gravest. `left_out`: rules
     of which nothing is to be said, but how many duties they measure where they are on trial.
-    `trial`: (rule, version) that nobody has approved.
+    `trial`: (rule, version) that nobody has approved. `plain`: clocks that fell due in the period
+    and stopped, put together, of which nothing else is to be said; they are not among the rows.
     """
     feeds: StopFeeds = stop_feeds or {}
     cohort, still_open = _Cohort(as_of), _Open(as_of, risks, no_notice_rule)
@@ -264,11 +269,17 @@ def figures(
             still_open.add(row, says)
         if fell_due and not is_left_out:
             cohort.add(row, says)
+    for duties in plain:
+        is_left_out = duties.rule in left_out
+        if (duties.rule, duties.rule_version) in trial:
+            by_trial[duties.rule, is_left_out] += len(duties.lengths)
+        if not is_left_out:
+            cohort.add_plain(duties)
     return Figures(
         since=since,
         until=until,
         as_of=as_of,
-        cases=len(cohort.cases),
+        cases=cohort.number_of_cases(),
         total=cohort.measured(),
         rules=cohort.grouped_by(rule=True),
         partners=cohort.grouped_by(rule=False),
@@ -298,13 +309,17 @@ def percentage(part: int, whole: int) -> int | None:
 
 def nearest_rank(ordered: Sequence[Duration], percent: int) -> Duration:
     """The smallest of some ordered values that at least `percent` of 100 do not exceed."""
-    return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
+    return ordered[_place_of_rank(len(ordered), percent)]
+
+
+def _place_of_rank(number: int, percent: int) -> int:
+    return max(0, -(-percent * number // 100) - 1)
 
 
 class _Tally:
     """Counts of one group, while they grow."""
 
-    __slots__ = ("beside", "closed", "open_", "reasons", "verdicts")
+    __slots__ = ("beside", "closed", "open_", "plain", "reasons", "verdicts")
 
     def __init__(self) -> None:
         self.verdicts: Counter[Verdict] = Counter()
@@ -312,6 +327,7 @@ class _Tally:
         self.reasons: Counter[str] = Counter()
         self.closed: list[Duration] = []
         self.open_: list[Duration] = []
+        self.plain: list[Lengths] = []
 
     def include(self, other: _Tally) -> None:
         self.verdicts.update(other.verdicts)
@@ -319,6 +335,7 @@ class _Tally:
         self.reasons.update(other.reasons)
         self.closed += other.closed
         self.open_ += other.open_
+        self.plain += other.plain
 
     def measured(self) -> Measured:
         said, beside = self.verdicts, self.beside
@@ -337,7 +354,7 @@ class _Tally:
             recorded=beside["recorded"],
             recorded_late=beside["recorded late"],
             reasons=tuple(sorted(self.reasons.items(), key=lambda item: (-item[1], item[0]))),
-            span=_span(self.closed, self.open_),
+            span=_span([self.closed, self.open_, *self.plain], self.open_),
         )
 
 
@@ -345,8 +362,9 @@ class _Cohort:
     """Duties that fell due in the period."""
 
     def __init__(self, as_of: Instant) -> None:
-        self.cases: set[int] = set()
         self._as_of = as_of
+        self._cases: set[int] = set()
+        self._cases_of_plain: list[array[int]] = []
         self._cells: defaultdict[tuple[str, str], _Tally] = defaultdict(_Tally)
 
     def add(self, row: ClockRow, says: Verdict) -> None:
@@ -354,7 +372,7 @@ class _Cohort:
             return
         tally = self._cells[row.rule, row.partner]
         tally.verdicts[says] += 1
-        self.cases.add(row.case_id)
+        self._cases.add(row.case_id)
         if says is Verdict.MET or says is Verdict.LATE:
             self._add_closed(tally, row, says)
         else:
@@ -387,6 +405,19 @@ class _Cohort:
         elif says is Verdict.VOID and row.breached_at is not None:
             tally.beside["void after due"] += 1
 
+    def add_plain(self, duties: PlainDuties) -> None:
+        tally, number = self._cells[duties.rule, duties.partner], len(duties.lengths)
+        tally.verdicts[Verdict.LATE if duties.is_late else Verdict.MET] += number
+        if duties.is_recorded:
+            tally.beside["recorded"] += number
+        if duties.is_recorded_late:
+            tally.beside["recorded late"] += number
+        tally.plain.append(duties.lengths)
+        self._cases_of_plain.append(duties.cases)
+
+    def number_of_cases(self) -> int:
+        return number_of_different(self._cases, self._cases_of_plain)
+
     def measured(self) -> Measured:
         return _merged(self._cells.values())
 
@@ -404,15 +435,20 @@ def _merged(tallies: Iterable[_Tally]) -> Measured:
     return whole.measured()
 
 
-def _span(closed: Sequence[Duration], still_open: Sequence[Duration]) -> Span:
-    ordered = sorted([*closed, *still_open])
-    number = len(ordered)
+def _span(lengths: Sequence[Lengths], still_open: Sequence[Duration]) -> Span:
+    """How long it took, of all lengths; those of what is open are among them."""
+    ordered = Ordered(lengths)
+    number = ordered.number
+    if not number:
+        return Span(0, None, None, None, longest_is_open=False)
+    places = [_place_of_rank(number, percent) for percent in (50, 90, 100)]
+    median, ninetieth, longest = ordered.at(places)
     return Span(
         number=number,
-        median=nearest_rank(ordered, 50) if number >= NO_MEDIAN_UNDER else None,
-        ninetieth=nearest_rank(ordered, 90) if number >= NO_PERCENTILE_UNDER else None,
-        longest=ordered[-1] if ordered else None,
-        longest_is_open=bool(still_open) and max(still_open) == ordered[-1],
+        median=median if number >= NO_MEDIAN_UNDER else None,
+        ninetieth=ninetieth if number >= NO_PERCENTILE_UNDER else None,
+        longest=longest,
+        longest_is_open=bool(still_open) and max(still_open) == longest,
     )
 
 

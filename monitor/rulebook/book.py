@@ -163,6 +163,19 @@ class Duty:
             owed.calendar, owed.calendar_version, owed.remark = hours
         return owed
 
+    @property
+    def has_other_hours(self) -> bool:
+        """Whether some organisations keep days and hours of their own."""
+        return bool(self._elsewhere)
+
+    @property
+    def in_force(self) -> tuple[dt.date, dt.date | None]:
+        """The first date on which this version governs, and the last; None: until further."""
+        ends = [self.rule.effective.to] if self.rule.effective.to else []
+        if self._superseded_from is not None:
+            ends.append(self._superseded_from - dt.timedelta(days=1))
+        return self.rule.effective.from_, min(ends, default=None)
+
     def governs(self, start: Instant) -> bool:
         """Whether this version is the one in force at a start."""
         day = day_of(start, self.zone)
@@ -220,6 +233,24 @@ class Rulebook:
     def vocabulary(self) -> Vocabulary:
         """The words events may use."""
         return self.documents.vocabulary
+
+    @cached_property
+    def _startable(self) -> dict[frozenset[str], tuple[tuple[Duty, ...], ...]]:
+        return {}
+
+    def startable_by(self, kinds: frozenset[str]) -> tuple[tuple[Duty, ...], ...]:
+        """The rules, each with all its versions, that facts of some kinds can start.
+
+        Kept: most rules start by other kinds, and many cases hold the same kinds of facts.
+        """
+        found = self._startable.get(kinds)
+        if found is None:
+            found = self._startable[kinds] = tuple(
+                duties
+                for duties in self.duties.values()
+                if any(not kinds.isdisjoint(duty.starts.kinds) for duty in duties)
+            )
+        return found
 
     @cached_property
     def digest(self) -> str:

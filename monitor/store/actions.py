@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from monitor.model import Action, Instant
+from monitor.store.at_once import insert_rows, update_rows
 from monitor.store.engine import take_turn
 from monitor.store.intakes import next_number
-from monitor.store.rows import in_parts, insert_rows, update_rows
+from monitor.store.rows import in_parts
+from monitor.store.sets import among
 from monitor.store.tables import action, audit, loop_turn
 
 END, _ENDED = "end", "action "
@@ -60,7 +62,7 @@ def actions_about(connection: Connection, targets: Collection[str]) -> list[Acti
     found = [
         Action(*row)
         for part in in_parts(targets)
-        for row in connection.execute(_ACTION.where(action.c.target.in_(part)))
+        for row in connection.execute(_ACTION.where(among(connection, action.c.target, part)))
     ]
     return _with_ends(connection, sorted(found))
 

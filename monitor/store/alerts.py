@@ -7,14 +7,25 @@ waits to be told to whom. It does not care how a mail is written or sent.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, case, func, select, update
 
 from monitor.model import Alert, AlertKind, Instant, SaidAlert
-from monitor.store.rows import insert_rows
+from monitor.store.sets import among, insert_set
 from monitor.store.tables import alert, clock, message
 
 _COLUMNS = Alert._fields
+
+_SAID = (
+    alert.c.id,
+    alert.c.state,
+    message.c.attempts,
+    message.c.sent_at,
+    *(alert.c[name] for name in _COLUMNS),
+)
+_KINDS = {str(kind): kind for kind in AlertKind}
+_KIND_AT = _COLUMNS.index("kind")
 
 IN_THE_NEXT_MAIL = AlertKind.STOPPED_LATE
 """What goes with the next mail of alerts to its reader, or digest, and makes no mail by itself."""
@@ -28,27 +39,24 @@ _KIND_OF_MAIL = case((alert.c.kind == AlertKind.WITHDRAWAL, WITHDRAWAL), else_=A
 def insert_alerts(connection: Connection, alerts: Sequence[Alert]) -> int:
     """Store alerts, each once under its key; returns how many were new."""
     rows = [(*told, "pending" if told.recipient else "cancelled") for told in alerts]
-    return insert_rows(connection, alert, (*_COLUMNS, "state"), rows)
+    return insert_set(connection, alert, (*_COLUMNS, "state"), rows)
 
 
 def said_about(connection: Connection, clock_ids: Collection[int]) -> list[SaidAlert]:
     """Everything ever decided about some clocks, oldest first."""
     asked = (
-        select(alert, message.c.attempts, message.c.sent_at)
+        select(*_SAID)
         .outerjoin(message, message.c.id == alert.c.message_id)
-        .where(alert.c.clock_id.in_(sorted(clock_ids)))
+        .where(among(connection, alert.c.clock_id, clock_ids))
         .order_by(alert.c.id)
     )
-    return [
-        SaidAlert(
-            id=row["id"],
-            alert=Alert(*(row[name] for name in _COLUMNS))._replace(kind=AlertKind(row["kind"])),
-            state=row["state"],
-            attempted=bool(row["attempts"]),
-            sent_at=row["sent_at"],
-        )
-        for row in connection.execute(asked).mappings()
-    ]
+    return [_said_of(row) for row in connection.execute(asked)]
+
+
+def _said_of(row: Sequence[Any]) -> SaidAlert:
+    id_, state, attempts, sent_at, *told = row
+    told[_KIND_AT] = _KINDS[told[_KIND_AT]]
+    return SaidAlert(id_, Alert._make(told), state, bool(attempts), sent_at)
 
 
 def cancel_unattempted(connection: Connection, alert_ids: Collection[int]) -> int:
@@ -57,7 +65,8 @@ def cancel_unattempted(connection: Connection, alert_ids: Collection[int]) -> in
     Their mails are locked first: one that is being sent at this moment counts as attempted. Mails
     before alerts, as whoever puts an alert into a mail does, so that neither waits for the other.
     """
-    ids = sorted(alert_ids)
+    if not (ids := sorted(alert_ids)):
+        return 0
     while True:
         carrying = _carrying(connection, ids, to_write=False)
         attempt = connection.begin_nested()

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DatabaseError
 
 from monitor.model import Instant
 from monitor.store.actions import audit_breaks_at, write_audit
+from monitor.store.at_once import insert_rows, update_rows
 from monitor.store.engine import (
     Connection,
     Engine,
@@ -33,7 +34,6 @@ from monitor.store.engine import (
     writing,
 )
 from monitor.store.identity import hold_mail, identify, standing, word_on_mail
-from monitor.store.rows import insert_rows, update_rows
 from monitor.store.schema import is_current, migrate
 from monitor.store.tables import intake, loop_turn, message, metadata, node
 

@@ -14,15 +14,16 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text,
 
 from monitor.clocks.timeline import age
 from monitor.model import Event, Instant
+from monitor.store.at_once import insert_rows
 from monitor.store.rows import (
     EVENT_COLUMNS,
     INSERTED_EVENT_COLUMNS,
     event_of,
     event_row,
     in_parts,
-    insert_rows,
     is_named,
 )
+from monitor.store.sets import among
 from monitor.store.tables import case_, event
 
 CLEARED = "cleared"
@@ -92,7 +93,7 @@ def lock_linked(connection: Connection, case_ids: Collection[int]) -> list[froze
 def _lock(connection: Connection, case_ids: Collection[int]) -> None:
     asked = select(case_.c.id).order_by(case_.c.id).with_for_update()
     for ids in in_parts(case_ids):
-        connection.execute(asked.where(case_.c.id.in_(ids))).all()
+        connection.execute(asked.where(among(connection, case_.c.id, ids))).all()
 
 
 def known_ids(connection: Connection, references: Collection[str]) -> dict[str, int]:
@@ -101,7 +102,9 @@ def known_ids(connection: Connection, references: Collection[str]) -> dict[str, 
     return {
         reference: case_id
         for part in in_parts(references)
-        for reference, case_id in connection.execute(asked.where(case_.c.reference.in_(part)))
+        for reference, case_id in connection.execute(
+            asked.where(among(connection, case_.c.reference, part))
+        )
     }
 
 
@@ -346,7 +349,7 @@ def undo_events(
 
     Among them are those that a link among these events joined: they part now.
     """
-    brought = and_(event.c.batch_id.in_(sorted(batch_ids)), event.c.undone == 0)
+    brought = and_(among(connection, event.c.batch_id, batch_ids), event.c.undone == 0)
     touched = set(connection.scalars(select(event.c.case_id).where(brought).distinct()))
     touched = touched.union(*lock_linked(connection, touched))
     moves = _moves_among(connection, brought)
@@ -406,7 +409,7 @@ def events_of(connection: Connection, case_ids: Collection[int]) -> dict[int, li
     """Every version of every event of some cases."""
     found: dict[int, list[Event]] = {case_id: [] for case_id in case_ids}
     for ids in in_parts(case_ids):
-        for row in connection.execute(_EVENTS.where(event.c.case_id.in_(ids))):
+        for row in connection.execute(_EVENTS.where(among(connection, event.c.case_id, ids))):
             found[row[0]].append(event_of(row[1:]))
     return found
 
@@ -460,7 +463,7 @@ def _links_of(connection: Connection, case_ids: Collection[int]) -> set[tuple[in
         (told_of, named)
         for ids in in_parts(case_ids)
         for end in (event.c.case_id, target.c.id)
-        for told_of, named in connection.execute(asked.where(end.in_(ids)))
+        for told_of, named in connection.execute(asked.where(among(connection, end, ids)))
     }
 
 
@@ -470,7 +473,9 @@ def references_of(connection: Connection, case_ids: Collection[int]) -> dict[int
     return {
         case_id: reference
         for ids in in_parts(case_ids)
-        for case_id, reference in connection.execute(asked.where(case_.c.id.in_(ids)))
+        for case_id, reference in connection.execute(
+            asked.where(among(connection, case_.c.id, ids))
+        )
     }
 
 
@@ -479,25 +484,26 @@ def references_standing(connection: Connection, case_ids: Collection[int]) -> di
     asked = select(case_.c.id, case_.c.merged_into, case_.c.reference)
     found: dict[int, list[str]] = {}
     for ids in in_parts(case_ids):
-        meant = or_(case_.c.id.in_(ids), case_.c.merged_into.in_(ids))
+        meant = or_(*(among(connection, each, ids) for each in (case_.c.id, case_.c.merged_into)))
+        wanted = set(ids)
         for case_id, merged, reference in connection.execute(asked.where(meant)):
-            for standing in {case_id, merged}.intersection(ids):
+            for standing in wanted.intersection((case_id, merged)):
                 found.setdefault(standing, []).append(reference)
     return found
 
 
 def set_merged(
-    connection: Connection, merged_into: Mapping[int, int], *, among: Collection[int]
+    connection: Connection, merged_into: Mapping[int, int], *, of: Collection[int]
 ) -> None:
-    """Record which case stands for which; all others `among` which they are, for themselves."""
+    """Record which case stands for which; all others `of` some, for themselves."""
     for case_id, root in merged_into.items():
         changed = case_.c.merged_into.is_distinct_from(root)
         connection.execute(
             update(case_).where(case_.c.id == case_id, changed).values(merged_into=root)
         )
     parted = update(case_).where(case_.c.merged_into.is_not(None)).values(merged_into=None)
-    for ids in in_parts(set(among) - merged_into.keys()):
-        connection.execute(parted.where(case_.c.id.in_(ids)))
+    for ids in in_parts(set(of) - merged_into.keys()):
+        connection.execute(parted.where(among(connection, case_.c.id, ids)))
 
 
 def mark_dirty(connection: Connection, case_ids: Collection[int]) -> None:
@@ -506,7 +512,7 @@ def mark_dirty(connection: Connection, case_ids: Collection[int]) -> None:
     if connection.dialect.name == "postgresql":
         _lock(connection, case_ids)
     for ids in in_parts(case_ids):
-        connection.execute(asked.where(case_.c.id.in_(ids)))
+        connection.execute(asked.where(among(connection, case_.c.id, ids)))
 
 
 def mark_dirty_after(connection: Connection, case_id: int, *, limit: int) -> int | None:
@@ -524,7 +530,7 @@ def mark_assessed(connection: Connection, case_ids: Collection[int]) -> None:
     """Every cause so far of these cases is answered."""
     asked = update(case_).where(case_.c.dirty != case_.c.assessed).values(assessed=case_.c.dirty)
     for ids in in_parts(case_ids):
-        connection.execute(asked.where(case_.c.id.in_(ids)))
+        connection.execute(asked.where(among(connection, case_.c.id, ids)))
 
 
 _IS_DIRTY = case_.c.dirty != case_.c.assessed
@@ -553,7 +559,7 @@ def lock_dirty(connection: Connection, case_ids: Collection[int]) -> list[int]:
     return [
         case_id
         for ids in in_parts(case_ids)
-        for case_id in connection.scalars(asked.where(case_.c.id.in_(ids)))
+        for case_id in connection.scalars(asked.where(among(connection, case_.c.id, ids)))
     ]
 
 
@@ -564,6 +570,6 @@ def standing_case_ids(connection: Connection, references: Collection[str]) -> di
         reference: merged or case_id
         for part in in_parts(references)
         for reference, case_id, merged in connection.execute(
-            asked.where(case_.c.reference.in_(part))
+            asked.where(among(connection, case_.c.reference, part))
         )
     }

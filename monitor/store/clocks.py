@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from sqlalchemy import Connection, RowMapping, func, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    RowMapping,
+    cast,
+    extract,
+    func,
+    select,
+    text,
+    update,
+)
 
 from monitor.model import Clock, Instant, KeptClock
+from monitor.store.at_once import insert_rows, update_rows
 from monitor.store.rows import (
     CLOCK_FIELDS,
     CLOCK_KEY_COLUMNS,
@@ -18,11 +29,10 @@ from monitor.store.rows import (
     clock_values,
     in_parts,
     inherits_text,
-    insert_rows,
     kept_clock_of,
-    update_rows,
 )
-from monitor.store.tables import case_, clock
+from monitor.store.sets import among, update_set
+from monitor.store.tables import InstantType, case_, clock
 
 _INSERTED = (
     *CLOCK_KEY_COLUMNS,
@@ -43,6 +53,15 @@ _UPDATED = (
     "next_action_at",
     "waits_for",
     "revision",
+)
+
+_DECIDED = ("episode", "steps_done", "next_action_at", "waits_for", "revision")
+
+_DUE = tuple(
+    cast(extract("epoch", column) * 1_000_000, BigInteger)
+    if isinstance(column.type, InstantType)
+    else column
+    for column in KEPT_CLOCK_COLUMNS
 )
 
 _IS_WAITING = text("waits_for <> ''")
@@ -67,7 +86,7 @@ def clocks_of(
     return [
         kept_clock_of(row)
         for ids in in_parts(case_ids)
-        for row in connection.execute(asked.where(clock.c.case_id.in_(ids)))
+        for row in connection.execute(asked.where(among(connection, clock.c.case_id, ids)))
     ]
 
 
@@ -100,14 +119,32 @@ def insert_clocks(
     insert_rows(connection, clock, _INSERTED, rows)
 
 
-def update_clock(connection: Connection, kept: KeptClock) -> bool:
-    """Write a clock if nobody has since it was read; True where it was written."""
-    return _update(connection, [kept]) == 1
-
-
 def update_clocks(connection: Connection, kept: Sequence[KeptClock]) -> None:
     """Write clocks that were read to be written; raises LostUpdate where another wrote one."""
-    written = _update(connection, kept)
+    _must_be_all(_update(connection, kept), kept)
+
+
+def write_decided(connection: Connection, kept: Sequence[KeptClock]) -> None:
+    """Write how far telling has come of clocks, which their events alone do not say.
+
+    Raises LostUpdate where another wrote one since it was read.
+    """
+    rows = [
+        (
+            each.episode,
+            each.steps_done,
+            each.next_action_at,
+            each.waits_for,
+            each.revision + 1,
+            each.id,
+            each.revision,
+        )
+        for each in kept
+    ]
+    _must_be_all(update_set(connection, clock, _DECIDED, ("id", "revision"), rows), kept)
+
+
+def _must_be_all(written: int, kept: Sequence[KeptClock]) -> None:
     if written != len(kept):
         msg = f"{len(kept) - written} of {len(kept)} clocks were written by another meanwhile"
         raise LostUpdate(msg)
@@ -137,7 +174,7 @@ def due_clocks(connection: Connection, *, now: Instant, limit: int) -> list[Kept
     On PostgreSQL a clock that another node is deciding is passed over.
     """
     asked = (
-        select(*KEPT_CLOCK_COLUMNS)
+        select(*(_DUE if connection.dialect.name == "postgresql" else KEPT_CLOCK_COLUMNS))
         .where(clock.c.next_action_at <= now)
         .order_by(clock.c.next_action_at, clock.c.id)
         .limit(limit)

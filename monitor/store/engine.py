@@ -25,6 +25,7 @@ from sqlalchemy.pool import QueuePool
 
 from monitor.logs import get_logger
 from monitor.model import Instant
+from monitor.store.at_once import copy_rows
 from monitor.store.places import NetworkFile, must_be_local, stays_in_place
 
 log = get_logger("store")
@@ -77,6 +78,7 @@ def open_engine(url: str, *, must_exist: bool = False) -> Engine:
     if address.get_backend_name() != "sqlite":
         engine = create_engine(address, pool_pre_ping=True, pool_size=8)
         event.listen(engine, "connect", _prepare_postgresql)
+        event.listen(engine, "do_execute", copy_rows)
         return engine
     file = Path(address.database) if address.database not in {None, "", ":memory:"} else None
     if file is not None:

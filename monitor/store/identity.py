@@ -13,9 +13,9 @@ from sqlalchemy import Connection, select
 
 from monitor.model import Duration, Instant
 from monitor.store.actions import record_action
+from monitor.store.at_once import insert_rows
 from monitor.store.engine import database_now
 from monitor.store.intakes import last_number
-from monitor.store.rows import insert_rows
 from monitor.store.tables import action, installation, message, node
 
 HOLD: Final = "hold mail"

@@ -15,9 +15,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
 
 from monitor.model import MINUTE, Duration, Instant
+from monitor.store.at_once import insert_rows, update_rows
 from monitor.store.cases import lock_linked, undo_events
 from monitor.store.engine import database_now, share_turn, take_turn
-from monitor.store.rows import in_parts, insert_rows, update_rows
+from monitor.store.rows import in_parts
 from monitor.store.tables import (
     batch,
     case_,

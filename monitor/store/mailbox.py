@@ -12,8 +12,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from monitor.model import Alert, AlertKind, Instant
+from monitor.store.at_once import insert_rows
 from monitor.store.engine import take_turn
-from monitor.store.rows import insert_rows
 from monitor.store.tables import address_flag, alert, mail_in, message
 
 _ALERT = [alert.c[name] for name in Alert._fields]

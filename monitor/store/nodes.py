@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, RowMapping, column, delete, func, select, table, update
 
 from monitor.model import DAY, Duration
+from monitor.store.at_once import insert_rows
 from monitor.store.engine import database_now, share_turn, take_turn
-from monitor.store.rows import insert_rows
 from monitor.store.tables import activation, node
 
 _GOVERN: Final = "change what governs"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from monitor.model import Duration, Instant
-from monitor.store.rows import insert_rows
+from monitor.store.at_once import insert_rows
 from monitor.store.tables import action, relay_fault
 
 

@@ -1,19 +1,17 @@
-"""Rows by the thousand: how values of the model become rows, and how rows are written at once.
+"""How values of the model become rows, and rows values.
 
 What comes in: values of the model. What goes out: rows in the order of a table's columns, and back.
-It does not care about transactions.
+It does not care how rows are written (`at_once`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table
-
 from monitor.model import Clock, ClockKey, Event, KeptClock
-from monitor.store.tables import InstantType, clock, zoned
+from monitor.store.tables import clock
 
 T = TypeVar("T", int, str, bytes)
 
@@ -119,70 +117,3 @@ def in_parts(values: Collection[T]) -> Iterator[list[T]]:
     ordered = sorted(values)
     for first in range(0, max(len(ordered), 1), MOST_VALUES):
         yield ordered[first : first + MOST_VALUES]
-
-
-def insert_rows(
-    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> int:
-    """Write many rows in one statement of the driver; returns how many were new.
-
-    Rows whose key is there already are passed over. The driver is asked directly because a row
-    then costs a tuple and not a dictionary: an intake writes them by the hundred thousand.
-    """
-    if not rows:
-        return 0
-    named = ", ".join(f'"{name}"' for name in columns)
-    marks = ", ".join([_mark(connection)] * len(columns))
-    # The names are those of our own tables, never of an input.
-    statement = f'INSERT INTO "{table.name}" ({named}) VALUES ({marks}) ON CONFLICT DO NOTHING'  # noqa: S608
-    return _execute_many(connection, statement, table, columns, rows)
-
-
-def update_rows(
-    connection: Connection,
-    table: Table,
-    columns: Sequence[str],
-    guards: Sequence[str],
-    rows: Sequence[tuple[Any, ...]],
-) -> int:
-    """Write `columns` of many rows in one statement of the driver; returns how many were written.
-
-    Each row's values: first those of `columns`, then those that `guards` must have.
-    """
-    if not rows:
-        return 0
-    mark = _mark(connection)
-    assigned = ", ".join(f'"{name}" = {mark}' for name in columns)
-    guarded = " AND ".join(f'"{name}" = {mark}' for name in guards)
-    statement = f'UPDATE "{table.name}" SET {assigned} WHERE {guarded}'  # noqa: S608 - as above
-    return _execute_many(connection, statement, table, (*columns, *guards), rows)
-
-
-def _mark(connection: Connection) -> str:
-    return "%s" if connection.dialect.name == "postgresql" else "?"
-
-
-def _execute_many(
-    connection: Connection,
-    statement: str,
-    table: Table,
-    columns: Sequence[str],
-    rows: Sequence[tuple[Any, ...]],
-) -> int:
-    if connection.dialect.name == "postgresql":
-        rows = list(_with_zoned_instants(table, columns, rows))
-    return connection.exec_driver_sql(statement, list(rows)).rowcount
-
-
-def _with_zoned_instants(
-    table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
-) -> Iterable[tuple[Any, ...]]:
-    """Rows as PostgreSQL's driver takes them; it must be told itself what SQLAlchemy would."""
-    converters: list[Callable[[Any], Any] | None] = [
-        zoned if isinstance(table.c[name].type, InstantType) else None for name in columns
-    ]
-    for row in rows:
-        yield tuple(
-            convert(value) if convert else value
-            for convert, value in zip(converters, row, strict=True)
-        )

@@ -17,9 +17,9 @@ from monitor.model import Instant
 from monitor.rulebook.approval import Approval, Governed, Kind, content_digest, content_text, govern
 from monitor.rulebook.book import Documents, build_rulebook, measuring_digest
 from monitor.rulebook.language import Ladder, Rule
+from monitor.store.at_once import insert_rows
 from monitor.store.cases import mark_dirty_after
 from monitor.store.nodes import change_what_governs
-from monitor.store.rows import insert_rows
 from monitor.store.tables import activation, approval, case_, clock, rule_version
 
 CASES_AT_ONCE = 5_000

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from monitor.model import Instant
+from monitor.store.at_once import insert_rows
 from monitor.store.engine import take_turn
-from monitor.store.rows import insert_rows
 from monitor.store.tables import clock, feed, feed_gap, intake, silence_told
 
 
@@ -93,6 +93,15 @@ def first_heard_at(connection: Connection, feed_name: str) -> Instant | None:
     asked = select(intake.c.finished_at).where(intake.c.feed == feed_name, intake.c.state == "done")
     at: Instant | None = connection.scalar(asked.order_by(intake.c.id).limit(1))
     return at
+
+
+def first_heard(connection: Connection) -> dict[str, Instant | None]:
+    """The same of every feed."""
+    first = select(intake.c.finished_at).where(
+        intake.c.feed == feed.c.name, intake.c.state == "done"
+    )
+    at = first.order_by(intake.c.id).limit(1).scalar_subquery()
+    return {name: heard_at for name, heard_at in connection.execute(select(feed.c.name, at))}  # noqa: C416 - rows are no pairs to dict()
 
 
 # -- who was told -----------------------------------------------------------------------------

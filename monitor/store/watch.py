@@ -27,8 +27,9 @@ from sqlalchemy import (
 
 from monitor.model import Instant, KeptClock, WatchFault
 from monitor.store.actions import canonical
+from monitor.store.at_once import insert_rows
 from monitor.store.engine import take_turn
-from monitor.store.rows import KEPT_CLOCK_COLUMNS, in_parts, insert_rows, kept_clock_of
+from monitor.store.rows import KEPT_CLOCK_COLUMNS, in_parts, kept_clock_of
 from monitor.store.tables import (
     action,
     alert,

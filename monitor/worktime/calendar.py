@@ -24,6 +24,7 @@ from monitor.worktime.zones import day_of, end_of_day, start_of_day
 __all__ = [
     "Calendar",
     "CalendarDefinition",
+    "LaidOut",
     "PastHorizon",
     "Window",
     "compile_calendar",
@@ -48,6 +49,21 @@ class Window(NamedTuple):
     """Such as `open`, `weekend`, `closed, Good Friday`, `outside opening hours`."""
 
 
+class LaidOut(NamedTuple):
+    """Everything that counts, as three sequences of one length, for what reckons with many at once.
+
+    The first and the last opening are empty ones at the two ends of what is known: no search falls
+    off either end.
+    """
+
+    opens: tuple[Instant, ...]
+    """Ascending; the last is also just after the last instant of which all is known."""
+    closes: tuple[Instant, ...]
+    """Not part of an opening, and before the next opens."""
+    worked: tuple[Duration, ...]
+    """Working time before each opening."""
+
+
 class Calendar(ABC):
     """Which time counts as working time, and which dates are working days.
 
@@ -61,6 +77,8 @@ class Calendar(ABC):
     covers_from: date | None
     covers_to: date | None
     """The last date of which anything is known; None where there is no horizon."""
+    laid_out: LaidOut | None
+    """None where all time counts."""
 
     @abstractmethod
     def worked_before(self, instant: Instant) -> Duration:
@@ -124,11 +142,7 @@ def elapsed(zone: ZoneInfo) -> Calendar:
 
 
 class _OpeningHours(Calendar):
-    """Openings laid out as sorted instants, with the working time before each.
-
-    The first and the last opening are empty ones at the two ends of what is known: no search falls
-    off either end.
-    """
+    """Openings laid out as sorted instants, with the working time before each."""
 
     def __init__(self, definition: CalendarDefinition) -> None:
         self.name = definition.name
@@ -164,12 +178,16 @@ class _OpeningHours(Calendar):
         self._opens = tuple(opens for opens, _ in merged)
         self._closes = tuple(closes for _, closes in merged)
         self._worked = tuple(worked)
+        self.laid_out = LaidOut(self._opens, self._closes, self._worked)
 
     def worked_before(self, instant: Instant) -> Duration:
         if not self._known_from <= instant <= self._known_to:
             raise self._past(instant)
         index = bisect_right(self._opens, instant) - 1
-        return self._worked[index] + min(instant, self._closes[index]) - self._opens[index]
+        closes = self._closes[index]
+        # No call of min: it would take as long as the search.
+        until = instant if instant < closes else closes  # noqa: FURB136
+        return self._worked[index] + until - self._opens[index]
 
     def add(self, start: Instant, duration: Duration) -> Instant:
         worked = self.worked_before(start) + duration
@@ -277,6 +295,7 @@ class _AlwaysOpen(Calendar):
     version = ""
     covers_from = None
     covers_to = None
+    laid_out = None
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone

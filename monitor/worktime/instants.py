@@ -13,22 +13,29 @@ from typing import Final
 from monitor.model import SECOND, Instant
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+_EPOCH_DAY: Final = _EPOCH.toordinal()
 
 
 def from_datetime(moment: datetime) -> Instant:
     """The instant of an aware datetime; its `fold` counts. ValueError for a naive one."""
-    if moment.utcoffset() is None:
+    offset = moment.utcoffset()
+    if offset is None:
         msg = f"{moment.isoformat()} has no offset from UTC, so it is not one instant"
         raise ValueError(msg)
-    return (moment - _EPOCH) // _MICROSECOND
+    # Whole numbers and no subtraction of datetimes, which asks the zone a second time.
+    minutes = moment.hour * 60 + moment.minute
+    days = moment.toordinal() - _EPOCH_DAY - offset.days
+    seconds = days * 86_400 + minutes * 60 + moment.second - offset.seconds
+    return seconds * SECOND + moment.microsecond - offset.microseconds
 
 
 def to_datetime(instant: Instant, zone: tzinfo = UTC) -> datetime:
     """The aware datetime of an instant in a zone; ValueError outside the years 1 to 9999."""
-    seconds, rest = divmod(instant, SECOND)
-    moment = datetime.fromtimestamp(seconds, zone)
-    return moment.replace(microsecond=rest) if rest else moment
+    try:
+        return (_EPOCH + timedelta(0, 0, instant)).astimezone(zone)
+    except OverflowError as error:
+        msg = f"{instant} is no instant of the years 1 to 9999"
+        raise ValueError(msg) from error
 
 
 def parse_instant(text: str) -> Instant:

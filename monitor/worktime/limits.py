@@ -193,7 +193,7 @@ def due(
     if limit.unit is Unit.NEXT_OPENING:
         return _next_opening(start, calendar)
     if day_end is None:
-        day_end = _USUAL_DAY_END.get(limit.unit)
+        day_end = USUAL_DAY_END.get(limit.unit)
     if receipt is ClosedDayReceipt.THAT_DATE and day_end is DayEnd.SAME_TIME:
         return shift(start, limit, calendar)
     day_0 = _day_0(start, calendar, receipt)
@@ -219,7 +219,7 @@ def shift(instant: Instant, limit: Limit, calendar: Calendar) -> Instant:
     return _at_same_time(instant, last, calendar.zone)
 
 
-_USUAL_DAY_END: Final = {
+USUAL_DAY_END: Final = {
     Unit.WORKING_DAYS: DayEnd.CLOSE_OF_BUSINESS,
     Unit.CALENDAR_DAYS: DayEnd.SAME_TIME,
 }

@@ -96,27 +96,32 @@ def test_a_clock_comes_back_as_it_was_written(engine: Engine) -> None:
 
 
 def test_a_decision_holds_only_for_the_revision_it_was_made_on(engine: Engine) -> None:
-    _insert(engine, (_clock(), T0))
-    (read,) = _all(engine)
-    decided = replace(
-        read,
-        clock=read.clock._replace(due_before=T0),
-        steps_done=1,
-        next_action_at=T0 + 1,
-        waits_for="desk",
-        inherits=(1,),
-    )
+    """And it writes how far telling has come, never what the events say."""
+    _insert(engine, (_clock(), T0), (_clock("other"), T0))
+    read = _all(engine)
+    decided = [
+        replace(each, episode=2, steps_done=1, next_action_at=T0 + 1, waits_for='a "desk"\\')
+        for each in read
+    ]
+    elsewhere = [replace(each, clock=each.clock._replace(due_before=T0)) for each in decided]
     with writing(engine) as connection:
-        assert clocks.update_clock(connection, decided)
-        assert not clocks.update_clock(connection, replace(read, steps_done=9))
-    assert _all(engine) == [replace(decided, revision=1)]
+        clocks.write_decided(connection, elsewhere)
+        clocks.write_decided(connection, [])
+    assert _all(engine) == [replace(each, revision=1) for each in decided]
+    late = [replace(read[0], steps_done=9), replace(read[1], steps_done=9, revision=1)]
+    with (
+        pytest.raises(clocks.LostUpdate, match="1 of 2 clocks"),
+        writing(engine) as connection,
+    ):
+        clocks.write_decided(connection, late)
+    assert [each.steps_done for each in _all(engine)] == [1, 1]
 
 
 def test_a_fold_that_lost_a_clock_to_another_is_not_kept(engine: Engine) -> None:
     _insert(engine, (_clock(), T0), (_clock("other"), T0))
     read = _all(engine)
     with writing(engine) as connection:
-        assert clocks.update_clock(connection, read[0])
+        clocks.update_clocks(connection, read[:1])
     with (
         pytest.raises(clocks.LostUpdate, match="1 of 2 clocks"),
         writing(engine) as connection,
@@ -183,7 +188,7 @@ def test_a_fold_waits_for_a_sweep_that_decides(postgres: Engine) -> None:
             (due,) = clocks.due_clocks(connection, now=T0, limit=1)
             folded = other.submit(fold)
             until_it_waits(postgres, folded)
-            clocks.update_clock(connection, replace(due, steps_done=3))
+            clocks.write_decided(connection, [replace(due, steps_done=3)])
         (read,) = folded.result(timeout=60)
     assert (read.steps_done, read.revision) == (3, 1)
 
@@ -229,7 +234,8 @@ def test_what_people_do_puts_clocks_before_the_sweep(engine: Engine) -> None:
         locked = clocks.lock_clocks(connection, [before[1].id])
         assert [each.id for each in locked] == [before[1].id]
         clocks.look_again(connection, [before[1].id], now=T0 + 5)
-        assert not clocks.update_clock(connection, before[1])
         assert clocks.wake_resting(connection, rest, now=T0 + 6) == 1
+    with pytest.raises(clocks.LostUpdate), writing(engine) as connection:
+        clocks.write_decided(connection, [before[1]])
     found = {each.id: each.next_action_at for each in _all(engine)}
     assert [found[each.id] for each in before] == [T0 + 6, T0 + 5, None]

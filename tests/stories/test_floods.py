@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
+from monitor.cycle import bundling
 from tests.stories.conftest import Begin
 from tests.stories.harness import Story
+
+sweeping = import_module("monitor.cycle.sweep")
+"""The module: in its package its name is that of its function."""
 
 ON_BOTH = pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 DUTY = "significant-harm-council"
@@ -40,6 +46,20 @@ def test_years_of_history_loaded_at_once(begin: Begin) -> None:
 
     No reminders follow: they would have been over years ago. The digest lists what is open longest.
     """
+    story = begin("Mon 8 March 2027 08:00")
+    years_of(story)
+    story.advance(to="Fri 09:00")
+    expect_one_summary_each(
+        story, "Mon 8 March 08:10", "Mon 8 March 09:10", "Mon 8 March 12:10", "Tue 9 March 08:10"
+    )
+
+
+def test_a_flood_in_many_transactions_is_the_same(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few clocks and one reader to each: nothing is told twice, nobody is passed over."""
+    monkeypatch.setattr(sweeping, "CLOCKS_AT_ONCE", 7)
+    monkeypatch.setattr(bundling, "READERS_AT_ONCE", 1)
     story = begin("Mon 8 March 2027 08:00")
     years_of(story)
     story.advance(to="Fri 09:00")

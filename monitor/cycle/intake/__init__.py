@@ -8,13 +8,14 @@ when a feed was heard; `mending` and `dirty` bring up to date what a person or a
 from monitor.cycle.intake.dirty import assess_dirty
 from monitor.cycle.intake.mending import retry_quarantine, undo_intake
 from monitor.cycle.intake.taken import ELSEWHERE, GONE, Taken
-from monitor.cycle.intake.waiting import take_in_file, take_in_waiting
+from monitor.cycle.intake.waiting import delete_done_files, take_in_file, take_in_waiting
 
 __all__ = [
     "ELSEWHERE",
     "GONE",
     "Taken",
     "assess_dirty",
+    "delete_done_files",
     "retry_quarantine",
     "take_in_file",
     "take_in_waiting",

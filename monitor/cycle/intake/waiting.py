@@ -28,7 +28,7 @@ log = get_logger("intake")
 
 
 def take_in_waiting(monitor: Monitor, *, now: Instant) -> list[Taken]:
-    """Take in every file that waits in any feed's drop folder, and empty what is kept too long.
+    """Take in every file that waits in any feed's drop folder.
 
     Files that another node has in hand are passed over, and not among the answers.
     """
@@ -43,9 +43,13 @@ def take_in_waiting(monitor: Monitor, *, now: Instant) -> list[Taken]:
         here = [_take_in_or_pass_over(monitor, feed, path, now=now) for path in waiting]
         hear_the_rest(monitor, feed, waiting, here, now=now)
         taken += here
-    keep_seconds = monitor.settings.intake.keep_done_days * (DAY // SECOND)
-    purge_done(_done(monitor), older_than_seconds=keep_seconds, now=now)
     return [each for each in taken if each.state not in PASSED_OVER]
+
+
+def delete_done_files(monitor: Monitor, *, now: Instant) -> int:
+    """Delete files that were taken in and have been kept for long enough; returns how many."""
+    keep_seconds = monitor.settings.intake.keep_done_days * (DAY // SECOND)
+    return len(purge_done(_done(monitor), older_than_seconds=keep_seconds, now=now))
 
 
 def _take_in_or_pass_over(monitor: Monitor, feed: Feed, path: Path, *, now: Instant) -> Taken:
