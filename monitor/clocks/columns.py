@@ -39,6 +39,9 @@ class Words:
     def __init__(self) -> None:
         self._codes = _Numbering({"": 0})
 
+    def __len__(self) -> int:
+        return len(self._codes)
+
     def codes(self, texts: Sequence[str]) -> Codes:
         """A number for each text; the same for the same."""
         if texts.count("") == len(texts):
@@ -82,6 +85,17 @@ class Histories(NamedTuple):
     is_plain: Flags
     """For each case."""
 
+    def of(self, events: Flags) -> Histories:
+        """The same cases with some of their events."""
+        return self._replace(
+            case=self.case[events],
+            occurred_from=self.occurred_from[events],
+            occurred_to=self.occurred_to[events],
+            received_at=self.received_at[events],
+            recorded_at=self.recorded_at[events],
+            said={name: codes[events] for name, codes in self.said.items()},
+        )
+
     def least(self, rows: Instants, values: npt.NDArray[Any], *, start: int) -> Instants:
         """Of each case the least of some events' values; `start` where there is none.
 
@@ -107,6 +121,14 @@ class Histories(NamedTuple):
         found[rows] = True
         return found
 
+    def several_children(self) -> Flags:
+        """Cases in which more than one child is named."""
+        named = np.flatnonzero(self.said["child"])
+        children = self.said["child"][named]
+        least, greatest = (find(named, children, start=0) for find in (self.least, self.greatest))
+        several: Flags = least != greatest
+        return several
+
     def having(self, flags: Flags) -> Flags:
         """Which cases have any of the events that are flagged."""
         found = np.zeros(self.number, np.bool_)
@@ -118,43 +140,59 @@ def histories_of(cases: Sequence[Sequence[Event]], *, declared: Collection[str])
     """The events of some cases by column; `declared`: attributes beside those of every event."""
     events = list(chain.from_iterable(cases))
     case = np.repeat(np.arange(len(cases)), [len(told) for told in cases])
-    by_field = dict(zip(Event._fields, zip(*events, strict=True), strict=True)) if events else {}
-    words = Words()
-    said = {name: words.codes(by_field.get(name, ())) for name in WORDS_OF_EVENTS}
-    for name in declared:
-        if name not in said:
-            said[name] = words.codes(list(map(attribute_reader(name), events)))
-    found = Histories(
-        number=len(cases),
-        case=case,
-        occurred_from=_instants(by_field.get("occurred_from", ())),
-        occurred_to=_instants(by_field.get("occurred_to", ())),
-        received_at=_instants(by_field.get("received_at", ())),
-        recorded_at=_or_none(by_field.get("recorded_at", ())),
-        words=words,
-        said=said,
-        is_plain=np.ones(len(cases), np.bool_),
-    )
+    columns: dict[str, Sequence[Any]] = dict.fromkeys(Event._fields, ())
     if events:
-        found.is_plain[:] = ~_weighed(found, by_field)
+        columns.update(zip(Event._fields, zip(*events, strict=True), strict=True))
+    for name in declared:
+        if name not in columns:
+            columns[name] = list(map(attribute_reader(name), events))
+    found = histories_from(len(cases), case, columns)
+    found.is_plain[_weighed(found, columns)] = False
     return found
 
 
-def _weighed(found: Histories, by_field: Mapping[str, Sequence[Any]]) -> Flags:
+def histories_from(
+    number: int, case: npt.ArrayLike, columns: Mapping[str, Sequence[Any]]
+) -> Histories:
+    """Histories of so many cases whose events are at hand by column already.
+
+    `case`: which case each event is of, ascending. `columns`: by field or attribute; one that is
+    not there says nothing. All cases are taken as plain.
+    """
+    words = Words()
+    silent = ("",) * len(columns["kind"])
+    texts = {name: columns.get(name, silent) for name in (*WORDS_OF_EVENTS, *columns)}
+    return Histories(
+        number=number,
+        case=np.asarray(case, np.int64),
+        occurred_from=_instants(columns["occurred_from"]),
+        occurred_to=_instants(columns["occurred_to"]),
+        received_at=_instants(columns["received_at"]),
+        recorded_at=_or_none(columns["recorded_at"]),
+        words=words,
+        said={name: words.codes(told) for name, told in texts.items() if name not in _NO_WORDS},
+        is_plain=np.ones(number, np.bool_),
+    )
+
+
+_NO_WORDS: Final = frozenset(
+    (
+        *("occurred_from", "occurred_to", "received_at", "recorded_at", "review_at", "revision"),
+        *("identity", "content", "retracts", "reference", "links", "attributes"),
+    )
+)
+
+
+def _weighed(found: Histories, columns: Mapping[str, Sequence[Any]]) -> Flags:
     """Cases of which something must be weighed before their events are facts."""
-    retracts, links = by_field["retracts"], by_field["links"]
+    retracts, links = columns["retracts"], columns["links"]
     doubtful = np.zeros(found.case.size, np.bool_)
     if retracts.count(b"") < len(retracts):
         doubtful |= np.array([bool(each) for each in retracts])
     if links.count("") < len(links):
         doubtful |= np.array([bool(each) for each in links])
-    named = np.flatnonzero(found.said["child"])
-    children = found.said["child"][named]
-    weighed: Flags = found.least(named, children, start=0) != found.greatest(
-        named, children, start=0
-    )
-    weighed |= found.having(doubtful)
-    weighed[_repeated(found.case.tolist(), by_field["feed"], by_field["identity"])] = True
+    weighed = found.several_children() | found.having(doubtful)
+    weighed[_repeated(found.case.tolist(), columns["feed"], columns["identity"])] = True
     return weighed
 
 

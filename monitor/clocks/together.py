@@ -24,7 +24,6 @@ from monitor.clocks.record import RECORDED_FIELDS
 from monitor.model import Clock, ClockKey, Duration, Event, Instant
 from monitor.rulebook.book import Duty, Rulebook
 from monitor.rulebook.language import Condition
-from monitor.rulebook.match import STANDING_ATTRIBUTES
 from monitor.worktime.bulk import BulkCalendar, Instants
 from monitor.worktime.calendar import Calendar
 from monitor.worktime.limits import DayEnd, Unit
@@ -103,7 +102,7 @@ def fold_together(
 
 
 def attributes_asked(rulebook: Rulebook) -> frozenset[str]:
-    """The attributes beside those of every event that a rulebook asks for."""
+    """What a rulebook asks of events: fields, and attributes that the vocabulary declares."""
     asked: set[str] = set()
     for versions in rulebook.duties.values():
         for duty in versions:
@@ -113,7 +112,7 @@ def attributes_asked(rulebook: Rulebook) -> frozenset[str]:
             asked.update(rule.confirm.where if rule.confirm else ())
     if rulebook.vocabulary.restricted_attribute is not None:
         asked.add(rulebook.vocabulary.restricted_attribute)
-    return frozenset(asked.difference(STANDING_ATTRIBUTES))
+    return frozenset(asked)
 
 
 def _conditions(duty: Duty) -> Iterator[Condition]:

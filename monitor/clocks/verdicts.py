@@ -48,8 +48,13 @@ def verdict(  # noqa: PLR0911 - each answer is one line, in the order in which i
 
 def is_closed(clock: Clock) -> bool:
     """Whether some fact ended the clock, whatever the instant; a claim to be confirmed did not."""
-    ended = (clock.stopped_at, clock.exempt_at, clock.void_at, clock.superseded_at)
-    return clock.confirm_by is None and any(at is not None for at in ended)
+    is_open = (
+        clock.stopped_at is None
+        and clock.exempt_at is None
+        and clock.void_at is None
+        and clock.superseded_at is None
+    )
+    return clock.confirm_by is None and not is_open
 
 
 def _by(at: Instant | None, now: Instant) -> bool:

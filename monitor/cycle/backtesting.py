@@ -8,24 +8,26 @@ their ids by processes of their own, so that a million of them are minutes of wo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final
 
+from monitor.clocks.columns import histories_from
 from monitor.escalate.roster import Roster
 from monitor.replay.backtest import Backtest, Tally
 from monitor.rulebook.book import Documents, build_rulebook
 from monitor.store import cases, histories, intakes
-from monitor.store.engine import Engine, open_engine, reading
+from monitor.store.engine import Connection, Engine, open_engine, reading
 
 if TYPE_CHECKING:
     from monitor.escalate.roster import RosterFile
-    from monitor.model import Duration, Event, Instant
+    from monitor.model import Duration, Instant
 
-SPAN: Final = 2_000
-"""Cases read at once: few enough to fit in memory many times over."""
+SPAN: Final = 10_000
+"""Cases read at once: enough to be worked on by column, and few enough to fit in memory."""
 
 Progress = Callable[[int, int], None]
 """Told after each span: spans done, spans in all."""
@@ -41,6 +43,8 @@ class Asked:
     roster: RosterFile
     since: Instant
     until: Instant
+    telling: bool = True
+    """Whether it is asked who would have been told, too."""
 
 
 @dataclass(slots=True)
@@ -121,38 +125,66 @@ class _Worker:
             tolerances,
             since=asked.since,
             until=asked.until,
+            telling=asked.telling,
         )
         self._period = {"since": asked.since, "until": asked.until}
 
     def try_span(self, begin: int, end: int) -> Tried:
         """Cases from one id on and before another.
 
-        Linked ones with the first of them that has an event in the period: once.
+        Linked ones with the first of them that has an event in the period: once. Most cases are
+        tried together; those in which something must be weighed, or somebody would be told, are
+        read again and lived through one by one.
         """
         tried = Tried()
         began = time.perf_counter()
-        groups = list(self._read(begin, end))
-        tried.reading_seconds = time.perf_counter() - began
-        for events in groups:
-            tried.events += len(events)
-            self._backtest.try_case(events, tried.tally)
+        with reading(self.engine) as connection:
+            alone, linked = self._cases(connection, begin, end)
+            left = self._try_together(connection, alone, tried)
+            groups = [*([case_id] for case_id in left), *linked]
+            read_from = time.perf_counter()
+            events = cases.events_of(connection, [each for group in groups for each in group])
+            tried.reading_seconds += time.perf_counter() - read_from
+        for group in groups:
+            together = [event for case_id in group for event in events[case_id]]
+            tried.events += len(together)
+            self._backtest.try_case(together, tried.tally)
         tried.computing_seconds = time.perf_counter() - began - tried.reading_seconds
         return tried
 
-    def _read(self, begin: int, end: int) -> Iterator[list[Event]]:
-        with reading(self.engine) as connection:
-            ids = histories.cases_in_period(connection, begin, end, **self._period)
-            linked = cases.linked_groups(connection, ids)
-            joined = {case_id for group in linked for case_id in group}
-            groups = [[case_id] for case_id in ids if case_id not in joined]
-            elsewhere = histories.of_these_in_period(
-                connection, joined.difference(ids), **self._period
-            )
-            in_period = elsewhere.union(ids)
-            groups += [sorted(group) for group in linked if min(group & in_period) >= begin]
-            events = cases.events_of(connection, [each for group in groups for each in group])
-        for group in groups:
-            yield [event for case_id in group for event in events[case_id]]
+    def _try_together(self, connection: Connection, alone: list[int], tried: Tried) -> list[int]:
+        """Try all that can be tried at once; the cases that are left."""
+        began = time.perf_counter()
+        columns = histories.events_by_column(connection, alone, asked=self._backtest.asked)
+        weighed = histories.to_be_weighed(connection, alone)
+        references = cases.references_of(connection, alone)
+        tried.reading_seconds += time.perf_counter() - began
+        found = histories_from(len(alone), _places(columns["case_id"], alone), columns)
+        for place, several in enumerate(found.several_children().tolist()):
+            if several or alone[place] in weighed:
+                found.is_plain[place] = False
+        named = [references[case_id] for case_id in alone]
+        left = self._backtest.try_together(found, named, tried.tally)
+        of_these = Counter(columns["case_id"])
+        tried.events += sum(of_these.values()) - sum(of_these[alone[place]] for place in left)
+        return [alone[place] for place in left]
+
+    def _cases(
+        self, connection: Connection, begin: int, end: int
+    ) -> tuple[list[int], list[list[int]]]:
+        """Those of a span that stand for themselves, in order, and groups of linked ones."""
+        ids = histories.cases_in_period(connection, begin, end, **self._period)
+        linked = cases.linked_groups(connection, ids)
+        joined = {case_id for group in linked for case_id in group}
+        elsewhere = histories.of_these_in_period(connection, joined.difference(ids), **self._period)
+        in_period = elsewhere.union(ids)
+        groups = [sorted(group) for group in linked if min(group & in_period) >= begin]
+        return [case_id for case_id in ids if case_id not in joined], groups
+
+
+def _places(case_ids: Sequence[int], alone: Sequence[int]) -> list[int]:
+    place = {case_id: place for place, case_id in enumerate(alone)}
+    return [place[case_id] for case_id in case_ids]
 
 
 _worker: _Worker | None = None

@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from monitor.clocks.columns import Histories
 from monitor.escalate.roster import Roster
 from monitor.model import AlertKind, Clock, ClockKey, Duration, Event, Instant, Verdict
 from monitor.replay.load import Alerted
 from monitor.replay.replay import Replayed, Replayer
+from monitor.replay.together import EXAMPLES, as_all_learnt_then, asked_of_events, tried_together
 from monitor.rulebook.book import Documents, Rulebook, build_rulebook
-from monitor.rulebook.language import Effective, Rule
+from monitor.rulebook.language import Alerts, Effective, Rule
 
 NO_CLOCK: Final = "no clock"
 """What is said of a clock that only the other rulebook has."""
-
-EXAMPLES: Final = 5
-"""So many references are kept of each change."""
 
 _ALWAYS: Final = dt.date(1900, 1, 1)
 
@@ -95,15 +94,19 @@ class Backtest:
         *,
         since: Instant,
         until: Instant,
+        telling: bool = True,
     ) -> None:
         """Clocks that start from `since` on and before `until`, as they stand at `until`.
 
-        What is alike under both is lived through once.
+        What is alike under both is lived through once. `telling`: whether it is asked who would be
+        told, too.
         """
         alike, ours, theirs = _apart(before, after)
         self._since, self._until = since, until
+        self._tolerances = tolerances
         self._alike, self._before, self._after = (
-            _Side(documents, roster, tolerances) for documents in (alike, ours, theirs)
+            _Side(documents, roster, tolerances, telling=telling)
+            for documents in (alike, ours, theirs)
         )
 
     def try_case(self, events: Iterable[Event], tally: Tally) -> None:
@@ -120,6 +123,42 @@ class Backtest:
             self._compare(before.says.get(key), after.says.get(key), tally)
         tally.before += alike.told + before.told
         tally.after += alike.told + after.told
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """What must be read of an event for `try_together`, beside its times, kind and subject."""
+        return asked_of_events(side.rulebook for side in self._sides)
+
+    @property
+    def _sides(self) -> tuple[_Side, _Side, _Side]:
+        return self._alike, self._before, self._after
+
+    def try_together(
+        self, histories: Histories, references: Sequence[str], tally: Tally
+    ) -> list[int]:
+        """Tally all of some cases that need not be lived through; the places of those that do.
+
+        `references`: of each case. Every case has an event in the period.
+        """
+        alike, before, after = (side.rulebook for side in self._sides)
+        found = tried_together(
+            as_all_learnt_then(histories),
+            alike=alike,
+            before=before,
+            after=after,
+            tolerances=self._tolerances,
+            since=self._since,
+            until=self._until,
+        )
+        tally.cases += int(found.is_counted.sum())
+        for count in found.counts:
+            was, now = (each.value if each else NO_CLOCK for each in (count.before, count.after))
+            change = Change(count.rule, count.district, count.category, was, now)
+            tally.clocks[change] += count.clocks
+            if change.is_one:
+                kept = tally.examples.setdefault((count.rule, was, now), [])
+                kept += [references[case] for case in count.cases][: EXAMPLES - len(kept)]
+        return [place for place, counted in enumerate(found.is_counted.tolist()) if not counted]
 
     def _live(self, side: _Side, learnt: Iterable[Event]) -> _Came:
         if side.replayer is None:
@@ -153,10 +192,16 @@ class _Side:
     """One rulebook's part; none where it has no rule."""
 
     def __init__(
-        self, documents: Documents, roster: Roster, tolerances: Mapping[str, Duration]
+        self,
+        documents: Documents,
+        roster: Roster,
+        tolerances: Mapping[str, Duration],
+        *,
+        telling: bool,
     ) -> None:
-        rulebook: Rulebook = build_rulebook(documents)
-        self.replayer = Replayer(rulebook, roster, tolerances) if documents.rules else None
+        limit = Alerts.ON if telling else Alerts.DIGEST
+        self.rulebook: Rulebook = build_rulebook(documents, alerts_limit=limit)
+        self.replayer = Replayer(self.rulebook, roster, tolerances) if documents.rules else None
 
 
 def _apart(before: Documents, after: Documents) -> tuple[Documents, Documents, Documents]:

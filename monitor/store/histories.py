@@ -1,17 +1,20 @@
 """Stored history, read for trying other rules on it.
 
-What comes in: spans of case ids and a period. What goes out: the cases that have an event in it. It
-reads, and never writes.
+What comes in: spans of case ids and a period. What goes out: the cases that have an event in it,
+and their events by column. It reads, and never writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Sequence
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
 from monitor.model import Instant
-from monitor.store.rows import in_parts
+from monitor.store.rows import EVENT_COLUMNS, in_parts
+from monitor.store.sets import among
 from monitor.store.tables import case_, event
 
 
@@ -39,6 +42,56 @@ def of_these_in_period(
         asked = select(case_.c.id).where(case_.c.id.in_(ids), _has_event(since, until))
         found.update(connection.scalars(asked))
     return found
+
+
+def events_by_column(
+    connection: Connection, case_ids: Collection[int], *, asked: Collection[str]
+) -> dict[str, Sequence[Any]]:
+    """The events of some cases, a sequence for each column, those of a case together.
+
+    By ascending case id, which is the column `case_id`. `asked`: which texts are wanted, fields of
+    an event or attributes that the vocabulary declares.
+    """
+    fields = [name for name in asked if name in EVENT_COLUMNS]
+    declared = [name for name in asked if name not in fields]
+    names = ["case_id", *_ALWAYS_ASKED, *(name for name in fields if name not in _ALWAYS_ASKED)]
+    names += ["attributes"] if declared else []
+    wanted = (
+        select(*(event.c[name] for name in names))
+        .where(among(connection, event.c.case_id, case_ids), event.c.undone == 0)
+        .order_by(event.c.case_id)
+    )
+    rows = connection.execute(wanted).all()
+    columns: dict[str, Sequence[Any]] = dict.fromkeys(names, ())
+    if rows:
+        columns.update(zip(names, zip(*rows, strict=True), strict=True))
+    for name in declared:
+        columns[name] = [_attribute(text, name) for text in columns["attributes"]]
+    return columns
+
+
+_ALWAYS_ASKED: Final = (
+    *("occurred_from", "occurred_to", "received_at", "recorded_at"),
+    *("kind", "partner", "organisation", "child"),
+)
+
+
+def _attribute(text: str, name: str) -> str:
+    return str(json.loads(text).get(name, "")) if name in text else ""
+
+
+def to_be_weighed(connection: Connection, case_ids: Collection[int]) -> set[int]:
+    """Those of some cases in which an event is told more than once, or takes back or links."""
+    here = and_(among(connection, event.c.case_id, case_ids), event.c.undone == 0)
+    again = (
+        select(event.c.case_id)
+        .where(here)
+        .group_by(event.c.case_id, event.c.feed, event.c.identity)
+        .having(func.count() > 1)
+    )
+    speaks_of_others = or_(event.c.retracts != b"", event.c.links != "")
+    others = select(event.c.case_id).where(here, speaks_of_others)
+    return set(connection.scalars(again)).union(connection.scalars(others))
 
 
 def _has_event(since: Instant, until: Instant) -> ColumnElement[bool]:

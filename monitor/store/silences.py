@@ -88,15 +88,8 @@ def trust_until(connection: Connection, feed_name: str, until: Instant | None) -
     connection.execute(asked.values(trusted_until=until))
 
 
-def first_heard_at(connection: Connection, feed_name: str) -> Instant | None:
-    """When the first file of a feed was read to its end; None where none was."""
-    asked = select(intake.c.finished_at).where(intake.c.feed == feed_name, intake.c.state == "done")
-    at: Instant | None = connection.scalar(asked.order_by(intake.c.id).limit(1))
-    return at
-
-
 def first_heard(connection: Connection) -> dict[str, Instant | None]:
-    """The same of every feed."""
+    """Feed → when its first file was read to its end; None where none was."""
     first = select(intake.c.finished_at).where(
         intake.c.feed == feed.c.name, intake.c.state == "done"
     )

@@ -436,13 +436,25 @@ def _wall_of_years(zone: ZoneInfo, first: int, last: int) -> _Wall:
 
 
 def _changes(zone: ZoneInfo, first: Instant, last: Instant) -> Iterator[Instant]:
-    """The first instants of new offsets; no zone changes twice within six hours."""
+    """The first instants of new offsets, after one instant and up to another."""
+    years = range(to_datetime(first).year, to_datetime(last).year + 1)
+    found = (change for year in years for change in _changes_of_year(zone, year))
+    return (change for change in found if first < change <= last)
+
+
+@lru_cache(maxsize=4096)
+def _changes_of_year(zone: ZoneInfo, year: int) -> tuple[Instant, ...]:
+    """No zone changes twice within six hours. Kept: a long history asks for its years again."""
     step = DAY // 4
-    offset = _offset(first, zone)
-    for until in range(first + step, last + step, step):
-        if (found := _offset(until, zone)) != offset:
-            yield _first_with(found, zone, until - step, until)
-            offset = found
+    first = max(from_datetime(datetime(year, 1, 1, tzinfo=UTC)), _FIRST)
+    last = min(first + 366 * DAY, _LAST)
+    found: list[Instant] = []
+    offset = _offset(first - 1, zone)  # for a change with which the year begins
+    for until in range(first, last + step, step):
+        if (new := _offset(until, zone)) != offset:
+            found.append(_first_with(new, zone, until - step, until))
+            offset = new
+    return tuple(each for each in found if to_datetime(each).year == year)
 
 
 def _first_with(offset: Duration, zone: ZoneInfo, before: Instant, until: Instant) -> Instant:

@@ -56,7 +56,8 @@ class CivilCalendar:
         self.calendar = calendar
         self._zone = calendar.zone
         self._first = datetime.min.replace(tzinfo=calendar.zone)
-        self._dates: tuple[_Date | None, ...] = ()
+        self._dates: dict[int, _Date] = {}
+        """By how many days after the first; those alone of which it may be said so simply."""
         self._worked: tuple[Duration, ...] = (0,)
         self._openings: tuple[_Opening | None, ...] = (None,)
         if calendar.laid_out is not None:
@@ -86,8 +87,7 @@ class CivilCalendar:
         if moment.tzinfo is self._zone:
             # Of two times in one zone Python takes what clocks show, whatever their offsets.
             shown = moment - self._first
-            days = shown.days
-            if 0 <= days < len(self._dates) and (known := self._dates[days]) is not None:
+            if (known := self._dates.get(shown.days)) is not None:
                 opens, closes, base = known
                 time_of_day = shown.seconds * SECOND + shown.microseconds
                 # No calls of min and max: they take longer than all the rest.
@@ -105,10 +105,12 @@ class CivilCalendar:
         self._first = datetime.combine(first, time.min, self._zone)
         days = [first + number * _ONE_DAY for number in range((last - first).days + 1)]
         steady = [_is_steady(day, self._zone) for day in days]
-        self._dates = tuple(
-            self._date(start_of_day(day, self._zone), laid_out) if is_steady else None
-            for day, is_steady in zip(days, steady, strict=True)
-        )
+        found = {
+            number: self._date(start_of_day(day, self._zone), laid_out)
+            for number, (day, is_steady) in enumerate(zip(days, steady, strict=True))
+            if is_steady
+        }
+        self._dates = {number: date_ for number, date_ in found.items() if date_ is not None}
         self._worked = laid_out.worked
         self._openings = tuple(
             self._opening(opens, closes, worked, steady)

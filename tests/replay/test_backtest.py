@@ -61,7 +61,7 @@ def tried(
     roster: Roster, before: Documents, after: Documents, *cases: Iterable[Event], **period: int
 ) -> Tally:
     span = {"since": SINCE, "until": UNTIL} | period
-    test = Backtest(before, after, roster, {}, **span)
+    test = Backtest(before, after, roster, {}, since=span["since"], until=span["until"])
     tally = Tally()
     for events in cases:
         test.try_case(events, tally)

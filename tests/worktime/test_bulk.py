@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,6 +18,7 @@ from monitor.worktime import bulk, limits
 from monitor.worktime.bulk import UNKNOWN, BulkCalendar
 from monitor.worktime.calendar import Calendar, PastHorizon, compile_calendar, elapsed
 from monitor.worktime.definition import CalendarDefinition
+from monitor.worktime.instants import from_datetime
 from monitor.worktime.limits import ClosedDayReceipt, DayEnd, EventTime, Limit, NextOpening, Unit
 from monitor.worktime.zones import end_of_day, start_of_day
 from tests.worktime.instants_of_interest import edges, near
@@ -294,6 +295,19 @@ def test_no_zone_changes_its_clocks_twice_within_six_hours() -> None:
             if (found := many_offset(zone, hour)) != many_offset(zone, hour - HOUR)
         }
         assert set(bulk._changes(zone, first, last)) == hourly
+
+
+def test_a_change_with_which_a_year_begins_is_found() -> None:
+    """Lisbon went over to Greenwich's time as 1912 began there, in universal time."""
+    lisbon = ZoneInfo("Europe/Lisbon")
+    new_year = from_datetime(datetime(1912, 1, 1, tzinfo=UTC))
+    changes = list(bulk._changes(lisbon, new_year - 300 * DAY, new_year + 300 * DAY))
+    assert changes == [new_year]
+    calendar = elapsed(lisbon)
+    starts = [new_year + by * 10 * MINUTE for by in range(-200, 200)]
+    limit = limits.parse_limit("1 calendar day")
+    expected = [limits.due(start, limit, calendar) for start in starts]
+    assert BulkCalendar(calendar).due(starts, limit).tolist() == expected
 
 
 def test_neither_the_daemon_nor_the_command_line_loads_numpy() -> None:
