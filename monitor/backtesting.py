@@ -37,10 +37,12 @@ def ask(
     since: Instant,
     until: Instant,
     only: Collection[str],
+    telling: bool = True,
 ) -> Asked:
     """What is to be tried. Raises FaultsFound where rules cannot be read, or there is no such rule.
 
-    `against`: rules to compare with; those in force where there are none.
+    `against`: rules to compare with; those in force where there are none. `telling`: whether it is
+    asked who would have been told, too.
     """
     after = read_documents(folder)
     before = _in_force(settings) if against is None else read_documents(against)
@@ -52,6 +54,7 @@ def ask(
         roster=files.roster.file,
         since=since,
         until=until,
+        telling=telling,
     )
 
 

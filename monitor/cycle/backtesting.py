@@ -52,6 +52,8 @@ class Tried:
     """What it came to, and what it took."""
 
     tally: Tally = field(default_factory=Tally)
+    telling: bool = True
+    """Whether it was asked who would have been told."""
     events: int = 0
     reading_seconds: float = 0
     """Over all processes."""
@@ -80,7 +82,7 @@ def backtest(asked: Asked, *, workers: int, progress: Progress | None = None) ->
     finally:
         engine.dispose()
     spans = [(begin, min(begin + SPAN, last + 1)) for begin in range(first, last + 1, SPAN)]
-    tried = Tried()
+    tried = Tried(telling=asked.telling)
     for number, part in enumerate(_in_processes(asked, spans, workers), start=1):
         tried.add(part)
         if progress:

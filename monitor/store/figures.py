@@ -85,7 +85,6 @@ def plain_rows(
     1 for late, 2 where it says when the stop was recorded, 4 where that was more than
     `recorded_late_after` later, and 8 for each version of the rule. None that was ever exempt,
     void, superseded, regraded or a claim to be confirmed: of those `clock_rows` tells.
-
     """
     recorded = clock.c.stop_recorded_at
     is_recorded_late = _lasting(connection, clock.c.stopped_at, recorded) > recorded_late_after

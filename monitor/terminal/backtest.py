@@ -17,13 +17,20 @@ _BANDS: Final = ((0, 3), (3, 6), (6, 9), (9, 12), (12, 15), (15, 18), (18, 21), 
 _TURNS_SHOWN: Final = 30
 
 
-def backtest_lines(figures: BacktestFigures) -> Iterator[str]:
-    """The whole answer: changes first, then shares, then what falls on whom at which hour."""
+def backtest_lines(figures: BacktestFigures, *, telling: bool) -> Iterator[str]:
+    """The whole answer: changes first, then shares, then what falls on whom at which hour.
+
+    `telling`: whether it was asked who would have been told.
+    """
     yield from _turns(figures)
     yield from _shares("by rule", figures.by_rule)
     yield from _shares("by district", figures.by_district)
     yield from _shares("by category", figures.by_category)
-    yield from _roles(figures.roles)
+    if telling:
+        yield from _roles(figures.roles)
+    else:
+        yield ""
+        yield "Who would have been told was not asked (--verdicts-only)."
 
 
 def _turns(figures: BacktestFigures) -> Iterator[str]:

@@ -55,14 +55,14 @@ def test_a_share_is_never_rounded_to_all_or_none(met: int, late: int, said: str)
 
 
 def test_what_changes_comes_first_and_names_cases() -> None:
-    lines = list(backtest_lines(made(*COUNTED)))
+    lines = list(backtest_lines(made(*COUNTED), telling=True))
     assert lines[0] == "7 cases, 18 clocks; 2 say something else."
     assert "council  late    met         2  PPN-2027-004211" in lines
     assert "not said" in "\n".join(lines)
 
 
 def test_the_load_at_three_in_the_morning_is_seen() -> None:
-    text = "\n".join(backtest_lines(made(*COUNTED)))
+    text = "\n".join(backtest_lines(made(*COUNTED), telling=True))
     assert "! more than ten mails to one address in eight hours" in text
     by_hour = text.split("MAILS BY HOUR OF THE DAY")[1].splitlines()
     assert by_hour[1].split()[1:3] == ["00-03", "03-06"]
@@ -70,11 +70,14 @@ def test_the_load_at_three_in_the_morning_is_seen() -> None:
 
 
 def test_a_line_fits_the_terminal() -> None:
-    assert max(map(len, backtest_lines(made(*COUNTED, before={"on_call_di": BUSY})))) <= 100
+    assert (
+        max(map(len, backtest_lines(made(*COUNTED, before={"on_call_di": BUSY}), telling=True)))
+        <= 100
+    )
 
 
 def test_nothing_changes_is_said_in_few_words() -> None:
-    lines = list(backtest_lines(figures(0, (), {}, {}, {})))
+    lines = list(backtest_lines(figures(0, (), {}, {}, {}), telling=True))
     assert lines[0] == "0 cases, 0 clocks; 0 say something else."
     assert "none" in lines
 

@@ -7,6 +7,7 @@ from importlib import import_module
 import pytest
 
 from monitor.cycle import bundling
+from monitor.model import MINUTE
 from tests.stories.conftest import Begin
 from tests.stories.harness import Story
 
@@ -66,6 +67,23 @@ def test_a_flood_in_many_transactions_is_the_same(
     expect_one_summary_each(
         story, "Mon 8 March 08:10", "Mon 8 March 09:10", "Mon 8 March 12:10", "Tue 9 March 08:10"
     )
+
+
+def test_one_call_serves_every_reader(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundling, "READERS_AT_ONCE", 1)
+    story = begin("Mon 8 March 2027 09:00")
+    for number, district in enumerate(("east", "west")):
+        reference = f"PPN-2027-{number:06}"
+        story.contact(reference, category="physical_abuse", district=district)
+    story.advance(to="11:55")
+    story.now += 6 * MINUTE
+    sweeping.sweep(story.monitor, now=story.now)
+    assert bundling.bundle(story.monitor, now=story.now) == 2
+    story.advance(to="12:05")
+    for district in ("east", "west"):
+        story.expects_mail_to(f"{district} submitting_sergeant", saying="Due by 13:00")
+    for number in range(2):
+        story.told("council", "eastshire", reference=f"PPN-2027-{number:06}")
 
 
 def test_a_history_in_the_unlucky_order(begin: Begin) -> None:
