@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -20,13 +21,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from urllib.parse import quote
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from monitor.cycle.delivery import deliver, next_delivery_at
-from monitor.cycle.dropped import drop_folders_state
+from monitor.cycle.dropped import drop_folders, state_of
 from monitor.cycle.intake import assess_dirty, take_in_waiting
 from monitor.cycle.mailbox import read_mailbox
 from monitor.cycle.nodes import Look, look_around
@@ -40,6 +41,11 @@ from monitor.model import SECOND, Duration, Instant
 from monitor.store import actions, intakes, nodes, outbox
 from monitor.store.engine import is_unusable, why_unusable, writing
 from monitor.wiring import outage_of
+from monitor.worktime.zones import forget_local_times
+
+if TYPE_CHECKING:
+    from monitor.cycle.intake.taken import Taken
+    from monitor.cycle.mailbox import CameBack
 
 log = get_logger("daemon")
 
@@ -288,8 +294,11 @@ class Daemon:
         thread of its own: a folder on another machine may keep it waiting for ever.
         """
         before, has_changed = None, False
-        while not self.monitor.stopping.wait(LOOK_SECONDS):
-            state = drop_folders_state(self.monitor)
+        monitor, folders = self.monitor, drop_folders(self.monitor)
+        while not monitor.stopping.wait(LOOK_SECONDS):
+            if monitor is not self.monitor:
+                monitor, folders = self.monitor, drop_folders(self.monitor)
+            state = state_of(folders)
             if state != before or has_changed:
                 with suppress(RuntimeError):  # no turn is to come any more
                     turns.call_soon_threadsafe(self.intake.wake.set)
@@ -452,9 +461,7 @@ class Daemon:
     # -- turns --------------------------------------------------------------------------------
 
     async def _take_in(self, now: Instant) -> str:
-        taken = await asyncio.to_thread(take_in_waiting, self.monitor, now=now)
-        folded = await asyncio.to_thread(assess_dirty, self.monitor, now=now)
-        came_back = await asyncio.to_thread(read_mailbox, self.monitor, now=now)
+        taken, folded, came_back = await asyncio.to_thread(_take_in_all, self.monitor, now)
         if taken or folded or came_back:
             self.sweep.wake.set()
         if came_back:
@@ -532,6 +539,22 @@ class Daemon:
         for post in old.posts:
             await post.close()
         old.engine.dispose()
+
+
+def settle() -> None:
+    """Let go of what only the start needed, and look for garbage no more among what stays.
+
+    Whoever reads the installation anew takes that back first: `gc.unfreeze`.
+    """
+    forget_local_times()
+    gc.collect()
+    gc.freeze()
+
+
+def _take_in_all(monitor: Monitor, now: Instant) -> tuple[list[Taken], int, list[CameBack]]:
+    taken = take_in_waiting(monitor, now=now)
+    folded = assess_dirty(monitor, now=now)
+    return taken, folded, read_mailbox(monitor, now=now)
 
 
 def _changed_at(folder: Path) -> int:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from sqlalchemy import RowMapping
 
 from monitor import daemon as room
-from monitor.cycle.dropped import drop_folders_state
+from monitor.cycle.dropped import drop_folders, state_of
 from monitor.cycle.parts import Monitor
 from monitor.daemon import AnotherDaemon, Daemon, Loop, Pace, notify_supervisor, only_daemon
 from monitor.installation import install
@@ -223,6 +223,27 @@ def test_intake_is_woken_by_a_file_s_final_name(monitor: Monitor) -> None:
     turned(replace(monitor, stopping=threading.Event()), look)
 
 
+def test_after_a_change_over_the_new_drop_folders_are_watched(
+    monitor: Monitor, tmp_path: Path
+) -> None:
+    settings = monitor.settings.model_copy(update={"root": tmp_path})
+    folder = settings.path(monitor.feeds["occurrence"].folder)
+    folder.mkdir(parents=True)
+
+    async def look(daemon: Daemon) -> None:
+        turns = asyncio.get_running_loop()
+        watching = asyncio.create_task(asyncio.to_thread(daemon._watch_drop_folders, turns))
+        await _woken_and_then_quiet(daemon.intake)
+        daemon.monitor = replace(daemon.monitor, settings=settings)
+        await _woken_and_then_quiet(daemon.intake)
+        (folder / "notices-1.csv").write_text("", "utf-8")
+        await _woken_and_then_quiet(daemon.intake)
+        daemon.stop()
+        await asyncio.wait_for(watching, 10)
+
+    turned(replace(monitor, stopping=threading.Event()), look)
+
+
 async def _woken_and_then_quiet(loop: Loop) -> None:
     for _ in range(2):
         await asyncio.wait_for(loop.wake.wait(), 10)
@@ -233,7 +254,7 @@ def test_a_drop_folder_that_is_gone_wakes_nobody_again_and_again(
     monitor: Monitor, tmp_path: Path
 ) -> None:
     settings = monitor.settings.model_copy(update={"root": tmp_path})
-    assert set(drop_folders_state(replace(monitor, settings=settings))) == {0}
+    assert set(state_of(drop_folders(replace(monitor, settings=settings)))) == {0}
 
 
 def test_a_new_appointment_takes_the_place_of_the_earlier(monitor: Monitor) -> None:

@@ -67,11 +67,12 @@ def _digest(bench: Bench, name: str, clocks: int, most: float) -> Comparison:
 
 def _figures(engine: Engine) -> Figures:
     """As the weekly digest has them, of a longer period."""
-    asked: dict[str, Any] = {**_PERIOD, "where": {}}
+    asked_of_figures: dict[str, Any] = dict(_PERIOD)
+    asked = asked_of_figures | {"where": {}}
     with reading(engine) as connection:
         rows = stored.clock_rows(connection, ClockRow._fields, **asked, with_plain=False)
         plain = stored.plain_rows(connection, **asked, recorded_late_after=RECORDED_LATE_AFTER)
-        return figures(map(ClockRow._make, rows), **_PERIOD, plain=plain_duties(plain))
+        return figures(map(ClockRow._make, rows), **asked_of_figures, plain=plain_duties(plain))
 
 
 def _by_duckdb(bench: Bench, file: Path, folder: Path) -> dict[str, Any]:

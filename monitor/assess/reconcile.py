@@ -59,7 +59,11 @@ def reconcile(
     gone = _gone(standing, folded, group_of)
     changes = Changes([], [])
     for case_id, clocks in folded.items():
-        here, left = standing.get(case_id, {}), gone.get(group_of.get(case_id, case_id), ())
+        here, left = standing.get(case_id), gone.get(group_of.get(case_id, case_id), ())
+        if not here and not left:
+            changes.new.extend(_first(case_id, clock, rulebook) for clock in clocks)
+            continue
+        here = here or {}
         for clock in clocks:
             before = here.get(clock.key)
             if before is None:
@@ -156,6 +160,11 @@ def _could_become(old: ClockKey, new: ClockKey) -> bool:
     )
 
 
+def _first(case_id: int, clock: Clock, rulebook: Rulebook) -> NewClock:
+    """A clock in whose place none stood before."""
+    return NewClock(case_id, clock, (), 0, 1, _next_action_at(clock, 0, rulebook))
+
+
 def _new(
     case_id: int,
     clock: Clock,
@@ -166,7 +175,7 @@ def _new(
 ) -> NewClock:
     """A clock that stands now; what was said in its place before is looked at at once."""
     if not predecessors:
-        return NewClock(case_id, clock, (), 0, 1, _next_action_at(clock, 0, rulebook))
+        return _first(case_id, clock, rulebook)
     episode, steps_done = _furthest(predecessors)
     return NewClock(
         case_id=case_id,

@@ -40,15 +40,17 @@ def run(config: Path) -> None:
     SIGTERM finishes the mail in hand; SIGHUP takes new rules and settings, or refuses them.
     """
     import asyncio
+    import gc
     import signal
 
-    from monitor.daemon import AnotherDaemon, Daemon, Pace, only_daemon
+    from monitor.daemon import AnotherDaemon, Daemon, Pace, only_daemon, settle
     from monitor.wiring import ready, refuse_on_reload
 
     # Until the daemon listens itself: what has changed meanwhile is read anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def again(now: Instant, *, only_first: bool) -> Monitor:
+        gc.unfreeze()
         settings = read_settings_of(config)
         refuse_on_reload(settings, now=now)
         return ready(settings, now=now, actor=actor(), activate=True, only_first=only_first)
@@ -56,6 +58,7 @@ def run(config: Path) -> None:
     with opened(config, now=system_now(), activate=True, is_service=True) as monitor:
         try:
             with only_daemon(monitor.settings.path("var"), monitor.node):
+                settle()
                 sys.exit(asyncio.run(Daemon(monitor, pace=Pace(), reload=again).run()))
         except AnotherDaemon as there:
             refuse(str(there))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Final, NamedTuple
 
 from monitor.clocks.verdicts import is_closed
@@ -132,13 +133,14 @@ def _repeats(last: Step, duty: Duty, ladder: Ladder) -> list[Step]:
     if ladder.repeat is None or last.at is None:
         return []
     steps: list[Step] = []
-    at, number = last.at, 0
-    while True:
-        number += 1
+    every, role, calendar = ladder.repeat.every, ladder.repeat.tell, duty.calendar
+    at, until = last.at, last.at + ladder.repeat.for_days * DAY
+    for number in count(1):
         try:
-            at = shift(at, ladder.repeat.every, duty.calendar)
+            at = shift(at, every, calendar)
         except PastHorizon:
-            return steps
-        if at > last.at + ladder.repeat.for_days * DAY:
-            return steps
-        steps.append(Step(at, "repeat", number, ladder.repeat.tell, AlertKind.OVERDUE))
+            break
+        if at > until:
+            break
+        steps.append(Step(at, "repeat", number, role, AlertKind.OVERDUE))
+    return steps

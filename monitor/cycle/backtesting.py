@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.clocks.columns import histories_from
 from monitor.escalate.roster import Roster
+from monitor.memory import rare_collections
 from monitor.replay.backtest import Backtest, Tally
 from monitor.rulebook.book import Documents, build_rulebook
 from monitor.store import cases, histories, intakes
@@ -140,7 +141,7 @@ class _Worker:
         """
         tried = Tried()
         began = time.perf_counter()
-        with reading(self.engine) as connection:
+        with rare_collections(), reading(self.engine) as connection:
             alone, linked = self._cases(connection, begin, end)
             left = self._try_together(connection, alone, tried)
             groups = [*([case_id] for case_id in left), *linked]
@@ -159,14 +160,16 @@ class _Worker:
         began = time.perf_counter()
         columns = histories.events_by_column(connection, alone, asked=self._backtest.asked)
         weighed = histories.to_be_weighed(connection, alone)
-        references = cases.references_of(connection, alone)
         tried.reading_seconds += time.perf_counter() - began
         found = histories_from(len(alone), _places(columns["case_id"], alone), columns)
         for place, several in enumerate(found.several_children().tolist()):
             if several or alone[place] in weighed:
                 found.is_plain[place] = False
-        named = [references[case_id] for case_id in alone]
-        left = self._backtest.try_together(found, named, tried.tally)
+        left = self._backtest.try_together(
+            found,
+            lambda places: _named(connection, [alone[place] for place in places]),
+            tried.tally,
+        )
         of_these = Counter(columns["case_id"])
         tried.events += sum(of_these.values()) - sum(of_these[alone[place]] for place in left)
         return [alone[place] for place in left]
@@ -184,9 +187,14 @@ class _Worker:
         return [case_id for case_id in ids if case_id not in joined], groups
 
 
+def _named(connection: Connection, case_ids: Sequence[int]) -> list[str]:
+    references = cases.references_of(connection, case_ids)
+    return [references[case_id] for case_id in case_ids]
+
+
 def _places(case_ids: Sequence[int], alone: Sequence[int]) -> list[int]:
     place = {case_id: place for place, case_id in enumerate(alone)}
-    return [place[case_id] for case_id in case_ids]
+    return list(map(place.__getitem__, case_ids))
 
 
 _worker: _Worker | None = None

@@ -84,7 +84,7 @@ def _confirm_one(monitor: Monitor, connection: Connection, clock_id: int, act: A
     intake = _intake_of(connection, done.number, now=act.now)
     batch_id = intakes.open_batch(connection, intake, received_at=act.now)
     appended = cases.append_events(
-        connection, [cases.Told(told, 0)], cases=locked, batch_id=batch_id, is_snapshot=False
+        connection, [(told, 0)], cases=locked, batch_id=batch_id, is_snapshot=False
     )
     assess_cases(
         connection,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -127,18 +127,22 @@ class Backtest:
     @property
     def asked(self) -> frozenset[str]:
         """What must be read of an event for `try_together`, beside its times, kind and subject."""
-        return asked_of_events(side.rulebook for side in self._sides)
+        asked = asked_of_events(side.rulebook for side in self._sides)
+        return asked | {"feed"} if self._tolerances else asked
 
     @property
     def _sides(self) -> tuple[_Side, _Side, _Side]:
         return self._alike, self._before, self._after
 
     def try_together(
-        self, histories: Histories, references: Sequence[str], tally: Tally
+        self,
+        histories: Histories,
+        references: Callable[[Sequence[int]], Sequence[str]],
+        tally: Tally,
     ) -> list[int]:
         """Tally all of some cases that need not be lived through; the places of those that do.
 
-        `references`: of each case. Every case has an event in the period.
+        `references`: of the cases at some places. Every case has an event in the period.
         """
         alike, before, after = (side.rulebook for side in self._sides)
         found = tried_together(
@@ -157,7 +161,7 @@ class Backtest:
             tally.clocks[change] += count.clocks
             if change.is_one:
                 kept = tally.examples.setdefault((count.rule, was, now), [])
-                kept += [references[case] for case in count.cases][: EXAMPLES - len(kept)]
+                kept += references(count.cases[: EXAMPLES - len(kept)])
         return [place for place, counted in enumerate(found.is_counted.tolist()) if not counted]
 
     def _live(self, side: _Side, learnt: Iterable[Event]) -> _Came:

@@ -6,12 +6,12 @@ goes out: how many were written. It does not care about transactions, nor what t
 The driver is asked directly because a row then costs a tuple and not a dictionary: an intake writes
 rows by the hundred thousand. What takes the time is a value handed over, and a statement begun. So
 a column that is everywhere what its table gives it anyway is left out; SQLite takes many rows in
-one statement, and other threads run while it works on them; PostgreSQL takes them by COPY.
+one statement; PostgreSQL takes them by COPY.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
@@ -56,10 +56,23 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     """
     if len(rows) < TOGETHER:
         return _insert_each(connection, table, tuple(columns), rows)
-    columns, rows = _without_defaults(table, columns, rows)
+    by_column = zip(columns, zip(*rows, strict=True), strict=True)
+    return insert_columns(connection, table, dict(by_column))
+
+
+def insert_columns(
+    connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]
+) -> int:
+    """The same for rows that are at hand by column: the values of each, all as many."""
+    told = {
+        name: values for name, values in columns.items() if not _is_default(table, name, values)
+    }
+    names, rows = tuple(told), list(zip(*told.values(), strict=True))
+    if len(rows) < TOGETHER:
+        return _insert_each(connection, table, names, rows)
     if connection.dialect.name == "postgresql":
-        return _copy(connection, table, columns, rows)
-    return _insert_together(connection, table, columns, rows)
+        return _copy(connection, table, names, rows)
+    return _insert_together(connection, table, names, rows)
 
 
 def update_rows(
@@ -155,23 +168,13 @@ def _insert_together(
     return written + _insert_each(connection, table, columns, rows[whole:])
 
 
-def _without_defaults(
-    table: Table, columns: Sequence[str], rows: Rows
-) -> tuple[tuple[str, ...], Rows]:
-    """Columns and rows without those columns that say in every row what the table would."""
-    by_column = list(zip(*rows, strict=True))
-    kept = [
-        (name, values)
-        for name, values in zip(columns, by_column, strict=True)
-        if not _is_default_throughout(values, _default(table.c[name]))
-    ]
-    return tuple(name for name, _ in kept), list(zip(*(values for _, values in kept), strict=True))
+def _is_default(table: Table, name: str, values: Sequence[Any]) -> bool:
+    """Whether a column says throughout what the table would without it."""
+    default = _default(table.c[name])
+    return bool(values) and values[0] == default and values.count(default) == len(values)
 
 
-def _is_default_throughout(values: tuple[Any, ...], default: object) -> bool:
-    return values[0] == default and values.count(default) == len(values)
-
-
+@lru_cache(maxsize=512)
 def _default(column: Column[Any]) -> object:
     """What a table gives a column that is not named; of a blob that is another thing than b""."""
     if column.server_default is None:

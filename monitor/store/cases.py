@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, update
 
 from monitor.clocks.timeline import age
 from monitor.model import Event, Instant
-from monitor.store.at_once import insert_rows
+from monitor.store.at_once import insert_columns, insert_rows
 from monitor.store.rows import (
     EVENT_COLUMNS,
-    INSERTED_EVENT_COLUMNS,
+    event_columns,
     event_of,
-    event_row,
     in_parts,
     is_named,
 )
@@ -63,13 +62,26 @@ def lock_cases(connection: Connection, references: Collection[str]) -> LockedCas
     """
     before = known_ids(connection, references)
     unknown = sorted(set(references) - before.keys())
-    added = insert_rows(connection, case_, ("reference",), [(each,) for each in unknown])
-    ids = before | known_ids(connection, unknown) if unknown else before
+    added, all_ours = _add_cases(connection, unknown)
+    ids = before | added
     if connection.dialect.name != "sqlite":  # which locks the whole file at the beginning
         lock_linked(connection, ids.values())
     # Where another was first with one of them, which ones are new cannot be told apart.
-    new = frozenset(ids[each] for each in unknown) if added == len(unknown) else frozenset()
-    return LockedCases(ids, new)
+    return LockedCases(ids, frozenset(added.values()) if all_ours else frozenset())
+
+
+def _add_cases(connection: Connection, references: Sequence[str]) -> tuple[dict[str, int], bool]:
+    """Reference → its case, and whether all of them were made by this transaction."""
+    if not references:
+        return {}, True
+    greatest = connection.scalar(select(func.max(case_.c.id))) or 0
+    made = insert_rows(connection, case_, ("reference",), [(each,) for each in references])
+    if made < len(references):
+        return known_ids(connection, references), False
+    # Numbers are handed out in order; to look each up by its reference takes ten times as long.
+    newest = select(case_.c.reference, case_.c.id).where(case_.c.id > greatest)
+    wanted = frozenset(references)
+    return {told: number for told, number in connection.execute(newest) if told in wanted}, True
 
 
 def lock_linked(connection: Connection, case_ids: Collection[int]) -> list[frozenset[int]]:
@@ -108,11 +120,29 @@ def known_ids(connection: Connection, references: Collection[str]) -> dict[str, 
     }
 
 
-class Told(NamedTuple):
-    """An event with the line of the file that told it."""
+Told: TypeAlias = tuple[Event, int]
+"""An event with the line of the file that told it."""
 
-    event: Event
-    line: int
+
+class _Writing(NamedTuple):
+    """Events to be written, by column."""
+
+    events: list[Event]
+    case_ids: list[int]
+    batch_ids: list[int]
+    lines: list[int]
+
+    def add(self, version: Event, *, case_id: int, batch_id: int, line: int) -> None:
+        self.events.append(version)
+        self.case_ids.append(case_id)
+        self.batch_ids.append(batch_id)
+        self.lines.append(line)
+
+    def insert(self, connection: Connection) -> None:
+        columns = event_columns(
+            self.events, case_ids=self.case_ids, batch_ids=self.batch_ids, lines=self.lines
+        )
+        insert_columns(connection, event, columns)
 
 
 class Appended(NamedTuple):
@@ -142,7 +172,7 @@ def append_events(
     """
     histories = events_of(connection, {cases.ids[fact.reference] for fact, _ in told} - cases.new)
     versions = _stored_versions(connection, told, histories)
-    rows: list[tuple[object, ...]] = []
+    writing = _Writing([], [], [], [])
     counts: Counter[str] = Counter()
     changed: dict[int, list[Event]] = {}
     for fact, line in told:
@@ -153,13 +183,13 @@ def append_events(
         if outcome == "known":
             continue
         stored.append((case_id, version))
-        rows.append(event_row(version, case_id=case_id, batch_id=batch_id, line=line))
+        writing.add(version, case_id=case_id, batch_id=batch_id, line=line)
         changed.setdefault(case_id, []).append(version)
         if len(stored) > 1:
             for place, left in _left_behind(stored):
-                rows.append(event_row(left, case_id=place, batch_id=batch_id, line=line))
+                writing.add(left, case_id=place, batch_id=batch_id, line=line)
                 changed.setdefault(place, []).append(left)
-    insert_rows(connection, event, INSERTED_EVENT_COLUMNS, rows)
+    writing.insert(connection)
     return Appended(
         new=counts["new"],
         known=counts["known"],
@@ -193,7 +223,7 @@ def _stored_versions(
     """
     if not told:  # a batch of rows that were all set aside
         return {}
-    feed = told[0].event.feed
+    feed = told[0][0].feed
     versions: dict[bytes, Stored] = {}
     for case_id, events in histories.items():
         for stored in events:
@@ -385,13 +415,13 @@ def _settle_moves(
         )
         touched.update(connection.scalars(select(event.c.case_id).where(concluded)))
         connection.execute(update(event).where(concluded).values(undone=number))
-    rows = [
-        event_row(left, case_id=case_id, batch_id=_batch_of(connection, case_id, left), line=0)
-        for stored in _versions_of(connection, feed, identities).values()
-        for case_id, left in _left_behind(stored)
-    ]
-    insert_rows(connection, event, INSERTED_EVENT_COLUMNS, rows)
-    return touched.union(row[0] for row in rows)
+    writing = _Writing([], [], [], [])
+    for stored in _versions_of(connection, feed, identities).values():
+        for case_id, left in _left_behind(stored):
+            brought_by = _batch_of(connection, case_id, left)
+            writing.add(left, case_id=case_id, batch_id=brought_by, line=0)
+    writing.insert(connection)
+    return touched.union(writing.case_ids)
 
 
 def _batch_of(connection: Connection, case_id: int, left: Event) -> int:

@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from sqlalchemy import (
-    BigInteger,
     Connection,
     RowMapping,
-    cast,
-    extract,
     func,
     select,
     text,
@@ -21,29 +18,19 @@ from sqlalchemy import (
 )
 
 from monitor.model import Clock, Instant, KeptClock
-from monitor.store.at_once import insert_rows, update_rows
+from monitor.store.at_once import insert_columns, update_rows
 from monitor.store.rows import (
     CLOCK_FIELDS,
     CLOCK_KEY_COLUMNS,
     KEPT_CLOCK_COLUMNS,
+    clock_columns,
     clock_values,
     in_parts,
     inherits_text,
     kept_clock_of,
 )
 from monitor.store.sets import among, update_set
-from monitor.store.tables import InstantType, case_, clock
-
-_INSERTED = (
-    *CLOCK_KEY_COLUMNS,
-    *CLOCK_FIELDS,
-    "case_id",
-    "episode",
-    "steps_done",
-    "inherits",
-    "next_action_at",
-)
-
+from monitor.store.tables import InstantType, as_number, case_, clock
 
 _UPDATED = (
     *CLOCK_FIELDS,
@@ -58,9 +45,7 @@ _UPDATED = (
 _DECIDED = ("episode", "steps_done", "next_action_at", "waits_for", "revision")
 
 _DUE = tuple(
-    cast(extract("epoch", column) * 1_000_000, BigInteger)
-    if isinstance(column.type, InstantType)
-    else column
+    as_number(column) if isinstance(column.type, InstantType) else column
     for column in KEPT_CLOCK_COLUMNS
 )
 
@@ -105,18 +90,14 @@ def insert_clocks(
     new: Iterable[tuple[int, Clock, Sequence[int], int, int, Instant | None]],
 ) -> None:
     """Store clocks: (case id, clock, inherited clock ids, steps done, episode, next action)."""
-    rows = [
-        (
-            *clock_values(told),
-            case_id,
-            episode,
-            steps_done,
-            inherits_text(inherits),
-            next_action_at,
-        )
-        for case_id, told, inherits, steps_done, episode, next_action_at in new
-    ]
-    insert_rows(connection, clock, _INSERTED, rows)
+    told = list(new)
+    if not told:
+        return
+    case_ids, clocks, inherits, steps_done, episodes, next_action_at = zip(*told, strict=True)
+    columns = clock_columns(clocks)
+    columns |= {"case_id": case_ids, "episode": episodes, "steps_done": steps_done}
+    columns |= {"inherits": list(map(inherits_text, inherits)), "next_action_at": next_action_at}
+    insert_columns(connection, clock, columns)
 
 
 def update_clocks(connection: Connection, kept: Sequence[KeptClock]) -> None:

@@ -51,6 +51,12 @@ Another was served first, that is all.
 _READS: Final[dict[str, Any]] = {"read_only": True}
 _READS_ON_POSTGRESQL: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
+_NOW: Final = {
+    "sqlite": text("SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"),
+    "postgresql": text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"),
+}
+"""By dialect."""
+
 _SQLITE: Final = b"SQLite format 3\0"
 """How a database file begins; a new one is empty."""
 
@@ -91,6 +97,7 @@ def open_engine(url: str, *, must_exist: bool = False) -> Engine:
         address,
         poolclass=QueuePool,
         pool_size=8,
+        pool_use_lifo=True,  # the one that has the pages and the statements at hand
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)
@@ -263,11 +270,7 @@ def _lock_by_name(connection: Connection, function: str, what: str) -> None:
 
 def database_now(connection: Connection) -> Instant:
     """The database's own time, by which leases run."""
-    if connection.dialect.name == "postgresql":
-        asked = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-    else:
-        asked = "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
-    return int(connection.execute(text(asked)).scalar_one())
+    return int(connection.execute(_NOW[connection.dialect.name]).scalar_one())
 
 
 __all__ = [

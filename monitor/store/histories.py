@@ -10,12 +10,12 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from monitor.model import Instant
 from monitor.store.rows import EVENT_COLUMNS, in_parts
 from monitor.store.sets import among
-from monitor.store.tables import case_, event
+from monitor.store.tables import InstantType, as_number, case_, event
 
 
 def first_and_last_case(connection: Connection) -> tuple[int, int]:
@@ -30,7 +30,7 @@ def cases_in_period(
     """Cases from id `begin` on and before `end` with an event from `since` on, before `until`."""
     in_span = and_(case_.c.id >= begin, case_.c.id < end)
     asked = select(case_.c.id).where(in_span, _has_event(since, until)).order_by(case_.c.id)
-    return list(connection.scalars(asked))
+    return [case_id for (case_id,) in plain_rows(connection, asked)]
 
 
 def of_these_in_period(
@@ -54,30 +54,43 @@ def events_by_column(
     """
     fields = [name for name in asked if name in EVENT_COLUMNS]
     declared = [name for name in asked if name not in fields]
-    names = ["case_id", *_ALWAYS_ASKED, *(name for name in fields if name not in _ALWAYS_ASKED)]
+    names = [*_TIMES, *_WORDS, *(name for name in fields if name not in _WORDS)]
     names += ["attributes"] if declared else []
     wanted = (
-        select(*(event.c[name] for name in names))
+        select(event.c.case_id, *(_plain(connection, event.c[name]) for name in names))
         .where(among(connection, event.c.case_id, case_ids), event.c.undone == 0)
         .order_by(event.c.case_id)
     )
-    rows = connection.execute(wanted).all()
+    names = ["case_id", *names]
+    rows = plain_rows(connection, wanted)
     columns: dict[str, Sequence[Any]] = dict.fromkeys(names, ())
     if rows:
         columns.update(zip(names, zip(*rows, strict=True), strict=True))
     for name in declared:
-        columns[name] = [_attribute(text, name) for text in columns["attributes"]]
+        columns[name] = _attribute(columns["attributes"], name)
     return columns
 
 
-_ALWAYS_ASKED: Final = (
-    *("occurred_from", "occurred_to", "received_at", "recorded_at"),
-    *("kind", "partner", "organisation", "child"),
-)
+_TIMES: Final = ("occurred_from", "occurred_to", "received_at", "recorded_at")
+_WORDS: Final = ("kind", "partner", "organisation", "child")
 
 
-def _attribute(text: str, name: str) -> str:
-    return str(json.loads(text).get(name, "")) if name in text else ""
+def plain_rows(connection: Connection, asked: Select[Any]) -> list[tuple[Any, ...]]:
+    """Rows as the driver has them, which must need no conversion: a third of the time of others."""
+    cursor = connection.execute(asked).cursor
+    return [] if cursor is None else list(cursor.fetchall())
+
+
+def _plain(connection: Connection, column: Column[Any]) -> ColumnElement[Any]:
+    """A column as the driver can give it to us at once: an instant as a whole number."""
+    is_zoned = connection.dialect.name == "postgresql" and isinstance(column.type, InstantType)
+    return as_number(column) if is_zoned else column
+
+
+def _attribute(texts: Sequence[str], name: str) -> list[str]:
+    """What each of some attributes, as they are stored, says of one; most are like another."""
+    said = {text: str(json.loads(text).get(name, "")) for text in set(texts) if name in text}
+    return [said.get(text, "") for text in texts] if said else [""] * len(texts)
 
 
 def to_be_weighed(connection: Connection, case_ids: Collection[int]) -> set[int]:

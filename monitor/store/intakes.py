@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, func, insert, or_, select, update
 
 from monitor.model import MINUTE, Duration, Instant
 from monitor.store.at_once import insert_rows, update_rows
@@ -387,17 +387,29 @@ def read_and_not_heard(connection: Connection, name: str) -> list[str]:
     While others waited it was not; whoever was to read those may have died, or found nothing in
     them.
     """
+    return [file for of, file in connection.execute(_UNHEARD) if of == name]
+
+
+def feeds_not_heard(connection: Connection) -> set[str]:
+    """Names of the feeds of which there are such files."""
+    return {name for name, _ in connection.execute(_UNHEARD)}
+
+
+def _unheard() -> Select[str, str]:
     newest = select(intake).order_by(intake.c.id.desc()).limit(NEWEST).subquery()
-    asked = (
-        select(newest.c.file_name)
+    return (
+        select(newest.c.feed, newest.c.file_name)
         .join(feed, feed.c.name == newest.c.feed)
         .where(
-            newest.c.feed == name,
             newest.c.state == "done",
             or_(feed.c.last_heard_at.is_(None), newest.c.finished_at > feed.c.last_heard_at),
         )
+        .order_by(newest.c.id)
     )
-    return list(connection.scalars(asked.order_by(newest.c.id)))
+
+
+_UNHEARD: Final = _unheard()
+"""Built once: every turn of an intake asks."""
 
 
 def heard(

@@ -58,24 +58,28 @@ KEPT_CLOCK_COLUMNS = tuple(
 _KEY_ENDS = len(CLOCK_KEY_COLUMNS)
 _CLOCK_ENDS = _KEY_ENDS + len(CLOCK_FIELDS)
 
-EventRow = tuple[Any, ...]
-
-INSERTED_EVENT_COLUMNS = (
-    "case_id",
-    "batch_id",
-    "line",
-    *(name for name in EVENT_COLUMNS if name != "reference"),
-    "attributes",
-    "named",
-)
-_REFERENCE_AT = EVENT_COLUMNS.index("reference")
+_FIELDS_OF_AN_EVENT = tuple(name for name in EVENT_COLUMNS if name != "reference")
 
 
-def event_row(told: Event, *, case_id: int, batch_id: int, line: int) -> EventRow:
-    """An event as a row in the order of INSERTED_EVENT_COLUMNS; its reference is the case's."""
-    fields = told[:_REFERENCE_AT] + told[_REFERENCE_AT + 1 : -1]
-    attributes = _attributes_text(told.attributes)
-    return (case_id, batch_id, line, *fields, attributes, is_named(told))
+def event_columns(
+    events: Sequence[Event],
+    *,
+    case_ids: Sequence[int],
+    batch_ids: Sequence[int],
+    lines: Sequence[int],
+) -> dict[str, Sequence[Any]]:
+    """Events by column of their table; the reference of each is that of its case."""
+    if not events:
+        return {"case_id": ()}
+    fields = dict(zip(Event._fields, zip(*events, strict=True), strict=True))
+    return {
+        "case_id": case_ids,
+        "batch_id": batch_ids,
+        "line": lines,
+        **{name: fields[name] for name in _FIELDS_OF_AN_EVENT},
+        "attributes": list(map(_attributes_text, fields["attributes"])),
+        "named": list(map(is_named, events)),
+    }
 
 
 def is_named(told: Event) -> bool:
@@ -97,6 +101,13 @@ def _attributes_text(attributes: tuple[tuple[str, str], ...]) -> str:
 def clock_values(told: Clock) -> tuple[Any, ...]:
     """A clock's values in the order of CLOCK_KEY_COLUMNS and CLOCK_FIELDS."""
     return (*told.key, *told[1:])
+
+
+def clock_columns(clocks: Sequence[Clock]) -> dict[str, Sequence[Any]]:
+    """Clocks by column of their table."""
+    keys, *fields = zip(*clocks, strict=True)
+    by_key = zip(CLOCK_KEY_COLUMNS, zip(*keys, strict=True), strict=True)
+    return dict(by_key) | dict(zip(CLOCK_FIELDS, fields, strict=True))
 
 
 def kept_clock_of(row: Sequence[Any]) -> KeptClock:

@@ -8,9 +8,9 @@ written, nor who may approve.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
 
 from monitor.faults import Fault
 from monitor.model import Instant
@@ -238,6 +238,22 @@ def _forget_earlier_drafts(connection: Connection, rules: Iterable[Rule]) -> Non
                     rule_version.c.rule == rule.id, rule_version.c.version == rule.version
                 )
             )
+
+
+def folds_wait(connection: Connection) -> bool:
+    """Whether any case has a cause to be folded, or is to be given one.
+
+    For who asks often and mostly in vain: it takes no lock.
+    """
+    return bool(connection.scalar(_FOLDS_WAIT))
+
+
+_FOLDS_WAIT: Final = select(
+    or_(
+        exists(select(activation.c.id).where(activation.c.dirty_from.is_not(None))),
+        exists(select(case_.c.id).where(case_.c.dirty != case_.c.assessed)),
+    )
+)
 
 
 def spread(connection: Connection, *, limit: int = CASES_AT_ONCE) -> bool:

@@ -3,7 +3,8 @@
 What comes in: an engine. What goes out: a database at the newest migration, or which migrations
 wait. Forward only: there is no way back but a backup. It does not care what the tables mean.
 
-Alembic is imported where it is used: a command that needs no migration must not pay for it.
+Alembic is imported where it is used: who needs no migration must not pay for it, neither a command
+with its time nor a daemon with its memory.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from monitor.store.engine import reading, take_turn
 from monitor.store.nodes import change_what_governs
@@ -55,8 +56,7 @@ def is_current(engine: Engine) -> bool:
 
 def newest_known() -> str:
     """The newest migration that this program knows."""
-    (newest,) = _scripts().get_heads()
-    return newest
+    return _known()[-1]
 
 
 def check_usable(engine: Engine) -> str:
@@ -65,12 +65,12 @@ def check_usable(engine: Engine) -> str:
     Migrations only add, so that an older program can go on taking in and delivering
     (docs/decisions/0011). Raises SchemaNotCurrent, with what to do, where it is behind.
     """
-    scripts = _scripts()
+    known = _known()
     with reading(engine) as connection:
         applied = _applied(connection)
-        if not applied - {script.revision for script in scripts.walk_revisions()}:
-            _must_not_wait(_waiting(connection, scripts))
-    return newest_known()
+        if applied != {known[-1]} and applied.issubset(known):
+            _must_not_wait(_waiting(connection, _scripts()))
+    return known[-1]
 
 
 def waiting_migrations(engine: Engine) -> list[str]:
@@ -84,13 +84,20 @@ def waiting_migrations(engine: Engine) -> list[str]:
 
 def check_current(engine: Engine) -> None:
     """Raises SchemaNotCurrent, with what to do, where a database is not at this schema."""
-    _must_not_wait(waiting_migrations(engine))
+    if not is_current(engine):
+        _must_not_wait(waiting_migrations(engine))
 
 
 def _must_not_wait(waiting: list[str]) -> None:
     if waiting:
         msg = f"the database waits for {', '.join(waiting)}: type `monitor migrate`"
         raise SchemaNotCurrent(msg)
+
+
+def _known() -> list[str]:
+    """The numbers of all migrations, oldest first: files are named by them."""
+    files = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
+    return sorted(file.name.partition("_")[0] for file in files)
 
 
 def _scripts() -> ScriptDirectory:
@@ -100,9 +107,9 @@ def _scripts() -> ScriptDirectory:
 
 
 def _applied(connection: Connection) -> set[str]:
-    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - as above
-
-    return set(MigrationContext.configure(connection).get_current_heads())
+    if not inspect(connection).has_table("alembic_version"):
+        return set()
+    return set(connection.scalars(text("SELECT version_num FROM alembic_version")))
 
 
 def _waiting(connection: Connection, scripts: ScriptDirectory) -> list[str]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Dialect,
     ForeignKey,
     Index,
@@ -27,6 +28,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    cast,
+    extract,
     text,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
@@ -63,6 +66,11 @@ class InstantType(TypeDecorator[int]):
 def zoned(instant: Instant | None) -> dt.datetime | None:
     """An instant as PostgreSQL's driver takes it."""
     return None if instant is None else to_datetime(instant)
+
+
+def as_number(column: Column[Any]) -> ColumnElement[int]:
+    """An instant of PostgreSQL as whole microseconds, reckoned there, exactly: by a numeric."""
+    return cast(extract("epoch", column) * 1_000_000, BigInteger)
 
 
 def _instant_of(value: dt.datetime | None) -> Instant | None:

@@ -74,6 +74,11 @@ def end_of_day(day: date, zone: ZoneInfo) -> Instant:
     return last if first <= last else _change_between(last, first, zone) - 1
 
 
+def forget_local_times() -> None:
+    """Let go of those that were asked for: megabytes, once calendars are laid out."""
+    _before_and_after.cache_clear()
+
+
 @lru_cache(maxsize=1 << 14)
 def _before_and_after(naive: datetime, zone: ZoneInfo) -> tuple[Instant, Instant]:
     """A local time read with the offset before, and with that after, a change of the clocks.

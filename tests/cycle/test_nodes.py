@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text, update
+from sqlalchemy import event, text, update
 
 from monitor.approving import Account, approve, plan_approval
 from monitor.assess.assess import assess_cases as assess
@@ -800,6 +800,34 @@ def test_a_feed_is_heard_though_the_process_died_between_two_of_its_files(force:
     with reading(node.engine) as connection:
         assert intakes.heard_through(connection, "occurrence") == NOW + SECOND
         assert intakes.read_and_not_heard(connection, "occurrence") == []
+
+
+def test_a_feed_is_heard_though_nothing_of_it_waits_any_more(force: Force) -> None:
+    """Its process died after the first file, and the second was taken away again."""
+    node = force.node(force.place("one"), "one")
+    drop(node, "notices-1.csv", *some(0, 3))
+    folder = node.settings.path(node.feeds["occurrence"].folder)
+    (folder / "notices-2.csv").write_text("A;B\n1;2\n", "utf-8")
+    take_in_file(node, node.feeds["occurrence"], folder / "notices-1.csv", now=NOW)
+    (folder / "notices-2.csv").unlink()
+    with reading(node.engine) as connection:
+        assert intakes.feeds_not_heard(connection) == {"occurrence"}
+    assert take_in_waiting(node, now=NOW + SECOND) == []
+    with reading(node.engine) as connection:
+        assert intakes.heard_through(connection, "occurrence") == NOW + SECOND
+        assert intakes.feeds_not_heard(connection) == set()
+
+
+def test_an_intake_with_nothing_to_do_waits_for_nobody_who_writes(force: Force) -> None:
+    """It turns every few seconds on every node: no lock is taken where nothing waits."""
+    node = force.node(force.place("one"), "one")
+    assess_dirty(node, now=NOW)
+    asked: list[str] = []
+    event.listen(node.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    assert take_in_waiting(node, now=NOW) == []
+    assert assess_dirty(node, now=NOW) == 0
+    assert not [each for each in asked if "IMMEDIATE" in each or "lock" in each.lower()]
+    assert len([each for each in asked if each.startswith("SELECT")]) == len(("heard", "folded"))
 
 
 def test_a_file_that_was_set_aside_stays_so_when_it_comes_again(force: Force) -> None:

@@ -34,9 +34,12 @@ def commit_moved(trace: Trace) -> None:
         return _here.intake
 
     def read_batches(*arguments: Any, **named: Any) -> Iterator[Any]:
-        for batch in batches(*arguments, **named):
+        return moved_first(batches(*arguments, **named), _here.intake.id)
+
+    def moved_first(read: Iterator[Any], intake_id: int) -> Iterator[Any]:
+        for batch in read:
             with writing(engine()) as connection:
-                progress(connection, _here.intake.id, rows_read=batch.rows)
+                progress(connection, intake_id, rows_read=batch.rows)
             yield batch
 
     def add_progress(connection: Any, intake_id: int, **counts: int) -> None:
@@ -60,8 +63,11 @@ def moved_early(trace: Trace) -> None:
         return rows(path, *arguments, **named)
 
     def read_batches(*arguments: Any, **named: Any) -> Iterator[Any]:
-        yield from batches(*arguments, **named)
-        _here.path.rename(_here.path.parents[2] / "var" / "done" / _here.path.name)
+        return moved_after(batches(*arguments, **named), _here.path)
+
+    def moved_after(read: Iterator[Any], path: Any) -> Iterator[Any]:
+        yield from read
+        path.rename(path.parents[2] / "var" / "done" / path.name)
 
     def move_if_there(*arguments: Any, **named: Any) -> Any:
         with suppress(files.FileChanged):

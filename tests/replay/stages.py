@@ -119,7 +119,7 @@ class Stages:
             named = {e.reference for e in events} | {e.links for e in events if e.links}
             appended = cases.append_events(
                 connection,
-                [cases.Told(each, line) for line, each in enumerate(events, start=2)],
+                [(each, line) for line, each in enumerate(events, start=2)],
                 cases=cases.lock_cases(connection, named),
                 batch_id=batch_id,
                 is_snapshot=False,

@@ -63,7 +63,7 @@ def tried(before: Documents, after: Documents, *, telling: bool) -> Backtest:
 def together(test: Backtest, cases: Sequence[list[Event]]) -> tuple[Tally, list[int]]:
     tally = Tally()
     found = histories_of(cases, declared=test.asked)
-    left = test.try_together(found, [f"case {n}" for n in range(len(cases))], tally)
+    left = test.try_together(found, lambda places: [f"case {n}" for n in places], tally)
     return tally, left
 
 

@@ -320,7 +320,7 @@ def test_a_case_that_is_linked_while_it_is_waited_for_is_locked_too(postgres: En
             until_it_waits(postgres, waiting)
             cases.append_events(
                 connection,
-                [cases.Told(told("PPN-1", "note", links="PPN-2"), 1)],
+                [(told("PPN-1", "note", links="PPN-2"), 1)],
                 cases=locked,
                 batch_id=_new_batch(connection),
                 is_snapshot=False,

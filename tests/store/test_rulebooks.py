@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from monitor.rulebook.book import Documents, build_rulebook
 from monitor.rulebook.language import Rule
@@ -39,6 +39,23 @@ def test_what_was_activated_last_is_in_force(engine: Engine) -> None:
     assert active is not None
     assert active.digest == digest == build_rulebook(documents()).digest
     assert active.documents.as_json() == documents().as_json()
+
+
+def test_whether_any_case_has_a_cause_to_be_folded(engine: Engine) -> None:
+    """One that changed, or all of them: a new rulebook governs and has not come round to them."""
+    _activate(engine, documents(rule()))
+    with writing(engine) as connection:
+        while rulebooks.spread(connection):
+            pass
+        assert not rulebooks.folds_wait(connection)
+        connection.execute(
+            text("INSERT INTO case_ (reference, dirty, assessed) VALUES ('PPN-1', 2, 1)")
+        )
+        assert rulebooks.folds_wait(connection)
+        connection.execute(text("UPDATE case_ SET assessed = 2"))
+        assert not rulebooks.folds_wait(connection)
+        connection.execute(text("UPDATE activation SET dirty_from = 0"))
+        assert rulebooks.folds_wait(connection)
 
 
 def _approve(engine: Engine, approved: Rule) -> None:

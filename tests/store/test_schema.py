@@ -135,6 +135,26 @@ def test_a_program_that_migrates_nothing_does_not_load_alembic() -> None:
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
 
 
+def test_a_program_that_finds_its_database_current_does_not_load_alembic(sqlite: Engine) -> None:
+    """It would be kept in memory for as long as the daemon runs."""
+    asked = (
+        "import sys; from monitor.store import engine, schema;"
+        f"opened = engine.open_engine({str(sqlite.url)!r});"
+        "schema.check_usable(opened); schema.check_current(opened);"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+def test_the_migrations_by_name_are_those_that_alembic_knows(next_migration: Any) -> None:
+    """What a daemon believes without Alembic is what Alembic would say."""
+    next_migration("pass")
+    scripts = schema._scripts()
+    ordered = [script.revision for script in reversed(list(scripts.walk_revisions()))]
+    assert schema._known() == ordered
+    assert [schema.newest_known()] == scripts.get_heads() == ["9000"]
+
+
 # -- migrations to come -----------------------------------------------------------------------
 
 _NEXT = '''"""The next step."""

@@ -188,7 +188,7 @@ def take_in(
         locked = cases.lock_cases(connection, references)
         appended = cases.append_events(
             connection,
-            [cases.Told(event, line) for line, event in enumerate(events, start=2)],
+            [(event, line) for line, event in enumerate(events, start=2)],
             cases=locked,
             batch_id=batch_id,
             is_snapshot=is_snapshot,

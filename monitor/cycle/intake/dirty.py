@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from monitor.assess.assess import assess_cases
 from monitor.cycle.nodes import not_deciding
 from monitor.store import cases, intakes, rulebooks
-from monitor.store.engine import Connection, in_transaction
+from monitor.store.engine import Connection, in_transaction, reading
 
 if TYPE_CHECKING:
     from monitor.cycle.parts import Monitor
@@ -23,6 +23,9 @@ def assess_dirty(monitor: Monitor, *, now: Instant, at_once: int = 500) -> int:
 
     A node that is held back folds none; one that is asked to stop leaves the rest.
     """
+    with reading(monitor.engine) as connection:
+        if not rulebooks.folds_wait(connection):
+            return 0
     folded = 0
     while not monitor.stopping.is_set() and in_transaction(monitor.engine, rulebooks.spread):
         pass

@@ -6,7 +6,7 @@ its feed, and the clocks that waited for it woken. It does not care what the fil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,17 @@ def hear_the_rest(
     if unheard or (len(tried) > 1 and read):
         with writing(monitor.engine) as connection:
             _hear_all(monitor, connection, feed, [*unheard, *read], now=now)
+
+
+def hear_the_quiet(monitor: Monitor, feeds: Collection[Feed], *, now: Instant) -> None:
+    """Of feeds without a waiting file: what was read and not heard, since its process ended."""
+    if not feeds:
+        return
+    with reading(monitor.engine) as connection:
+        unheard = intakes.feeds_not_heard(connection)
+    for feed in feeds:
+        if feed.name in unheard:
+            hear_the_rest(monitor, feed, [], [], now=now)
 
 
 def _hear_all(

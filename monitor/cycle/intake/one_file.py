@@ -8,10 +8,7 @@ held back stores and folds nothing. It does not care where the file lies afterwa
 
 from __future__ import annotations
 
-import gc
-import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -22,11 +19,11 @@ from monitor.cycle.intake.storing import store_batch
 from monitor.cycle.intake.taken import ELSEWHERE, REFUSED_BEFORE, Taken
 from monitor.cycle.nodes import not_deciding
 from monitor.faults import FaultsFound
-from monitor.ingest.ahead import ahead
 from monitor.ingest.batches import Batch, bad_share, batches, share_of_bad_rows
 from monitor.ingest.files import RowReader, open_rows
 from monitor.ingest.mapping import compile_mapper
 from monitor.logs import get_logger
+from monitor.memory import rare_collections
 from monitor.store import actions, intakes
 from monitor.store.engine import Connection, OperationalError, in_transaction, reading, writing
 
@@ -41,9 +38,6 @@ log = get_logger("intake")
 
 Progress = Callable[[int, int], None]
 """Told after each batch: bytes read, bytes in all."""
-
-TURN_SECONDS: Final = 0.0005
-"""How long one thread may keep another waiting while a file is read."""
 
 SKIPPED_AT_ONCE: Final = 100_000
 """Rows passed over between two renewals of a lease, where a file is taken up again."""
@@ -191,27 +185,22 @@ class FileReading:
     def _read_on(self, intake: intakes.Intake, progress: Progress | None) -> Taken:
         """Store the rest of it, from where it was left."""
         seen: set[str] = set()
-        with _many_rows(), open_rows(self._path, self._feed) as reader:
+        with rare_collections(), open_rows(self._path, self._feed) as reader:
             self._skip(reader, intake)
-            with closing(self._batches(reader)) as read:
-                for batch in read:
-                    self._store(intake, batch)
-                    if self._feed.mode == "snapshot":
-                        seen |= {event.reference for event, _ in batch.told}
-                    if progress:
-                        progress(batch.bytes_read, reader.size)
-                    if self._monitor.stopping.is_set():
-                        self._let_go(intake)
-                        return self._became("left", "asked to stop")
+            rows = self._monitor.settings.intake.batch_rows
+            for batch in batches(reader, self._mapper, received_at=self._now, rows=rows):
+                self._store(intake, batch)
+                if self._feed.mode == "snapshot":
+                    seen |= {event.reference for event, _ in batch.told}
+                if progress:
+                    progress(batch.bytes_read, reader.size)
+                if self._monitor.stopping.is_set():
+                    self._let_go(intake)
+                    return self._became("left", "asked to stop")
             dropped = reader.dropped
         if why := self._unbelievable_after_all(intake):
             return self._set_aside_whole(intake, why, after_all=True)
         return self._read_to_its_end(intake, dropped, seen)
-
-    def _batches(self, reader: RowReader) -> Generator[Batch, None, None]:
-        """The rest of the file in batches, each read while the one before is stored."""
-        rows = self._monitor.settings.intake.batch_rows
-        return ahead(batches(reader, self._mapper, received_at=self._now, rows=rows))
 
     def _skip(self, reader: RowReader, intake: intakes.Intake) -> None:
         """Pass over what is stored already; of a long file that takes longer than a lease."""
@@ -296,21 +285,3 @@ class FileReading:
         if self._feed.mode != "snapshot" or resumed:
             return 0
         return len(intakes.known_references(connection, self._feed.name) - seen)
-
-
-@contextmanager
-def _many_rows() -> Iterator[None]:
-    """Look for circles of garbage more rarely, and let threads take turns more often.
-
-    Rows become tuples by the hundred thousand, of which none is in a circle: looking for some took
-    a tenth of the time of a large file. Who stores them asks the database for two milliseconds at a
-    time, and would then wait longer than that for who reads the next.
-    """
-    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
-    gc.set_threshold(200_000, 50, 1_000)
-    sys.setswitchinterval(TURN_SECONDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*threshold)
-        sys.setswitchinterval(interval)

@@ -66,9 +66,9 @@ def store_batch(
 def _append(
     connection: Connection, feed: Feed, batch: Batch, batch_id: int, *, now: Instant
 ) -> cases.Appended:
-    told = [cases.Told(event, line) for event, line in batch.told]
+    told = batch.told
     if batch.cleared:
-        told += _cleared(connection, feed, batch, now=now)
+        told = told + _cleared(connection, feed, batch, now=now)
     references = {fact.reference for fact, _ in told}
     references |= {fact.links for fact, _ in told if fact.links}
     locked = cases.lock_cases(connection, references)
@@ -91,7 +91,7 @@ def _cleared(connection: Connection, feed: Feed, batch: Batch, *, now: Instant) 
         has_revisions="revision" in feed.columns,
         now=now,
     )
-    return [cases.Told(event, 0) for event in gone]
+    return [(event, 0) for event in gone]
 
 
 def _keep_rejected(

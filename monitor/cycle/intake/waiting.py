@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from monitor.cycle.intake.hearing import hear_the_rest, waiting_of
+from monitor.cycle.intake.hearing import hear_the_quiet, hear_the_rest, waiting_of
 from monitor.cycle.intake.one_file import FileReading, Progress
 from monitor.cycle.intake.taken import CANNOT_BE_TAKEN_IN, GONE, PASSED_OVER, Taken
 from monitor.cycle.rostering import take_in_rosters
@@ -32,7 +32,7 @@ def take_in_waiting(monitor: Monitor, *, now: Instant) -> list[Taken]:
 
     Files that another node has in hand are passed over, and not among the answers.
     """
-    taken = []
+    taken, quiet = [], []
     take_in_rosters(monitor, now=now)
     for feed in monitor.feeds.values():
         try:
@@ -40,9 +40,13 @@ def take_in_waiting(monitor: Monitor, *, now: Instant) -> list[Taken]:
         except FaultsFound as found:
             log.warning("drop_folder_missing", feed=feed.name, why=str(found))
             continue
+        if not waiting:
+            quiet.append(feed)
+            continue
         here = [_take_in_or_pass_over(monitor, feed, path, now=now) for path in waiting]
         hear_the_rest(monitor, feed, waiting, here, now=now)
         taken += here
+    hear_the_quiet(monitor, quiet, now=now)
     return [each for each in taken if each.state not in PASSED_OVER]
 
 
