@@ -8,14 +8,13 @@ their ids by processes of their own, so that a million of them are minutes of wo
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final
 
-from monitor.clocks.columns import histories_from
+from monitor.clocks.columns import Histories, histories_from
 from monitor.escalate.roster import Roster
 from monitor.memory import rare_collections
 from monitor.replay.backtest import Backtest, Tally
@@ -143,36 +142,33 @@ class _Worker:
         began = time.perf_counter()
         with rare_collections(), reading(self.engine) as connection:
             alone, linked = self._cases(connection, begin, end)
-            left = self._try_together(connection, alone, tried)
-            groups = [*([case_id] for case_id in left), *linked]
-            read_from = time.perf_counter()
-            events = cases.events_of(connection, [each for group in groups for each in group])
-            tried.reading_seconds += time.perf_counter() - read_from
+            found, events = self._read_together(connection, alone)
+            read = time.perf_counter()
+
+            def named(places: Sequence[int]) -> list[str]:
+                return _named(connection, [alone[place] for place in places])
+
+            left = self._backtest.try_together(found, named, tried.tally)
+            tried_until = time.perf_counter()
+            groups = [*([alone[place]] for place in left), *linked]
+            weighed = cases.events_of(connection, [each for group in groups for each in group])
+        tried.events = events + sum(len(weighed[each]) for group in linked for each in group)
+        tried.reading_seconds = read - began + time.perf_counter() - tried_until
         for group in groups:
-            together = [event for case_id in group for event in events[case_id]]
-            tried.events += len(together)
-            self._backtest.try_case(together, tried.tally)
+            self._backtest.try_case([e for each in group for e in weighed[each]], tried.tally)
         tried.computing_seconds = time.perf_counter() - began - tried.reading_seconds
         return tried
 
-    def _try_together(self, connection: Connection, alone: list[int], tried: Tried) -> list[int]:
-        """Try all that can be tried at once; the cases that are left."""
-        began = time.perf_counter()
+    def _read_together(self, connection: Connection, alone: Sequence[int]) -> tuple[Histories, int]:
+        """The histories of some cases, in their order, and how many events these are."""
         columns = histories.events_by_column(connection, alone, asked=self._backtest.asked)
         weighed = histories.to_be_weighed(connection, alone)
-        tried.reading_seconds += time.perf_counter() - began
-        found = histories_from(len(alone), _places(columns["case_id"], alone), columns)
+        case_ids = columns["case_id"]
+        found = histories_from(len(alone), _places(case_ids, alone), columns)
         for place, several in enumerate(found.several_children().tolist()):
             if several or alone[place] in weighed:
                 found.is_plain[place] = False
-        left = self._backtest.try_together(
-            found,
-            lambda places: _named(connection, [alone[place] for place in places]),
-            tried.tally,
-        )
-        of_these = Counter(columns["case_id"])
-        tried.events += sum(of_these.values()) - sum(of_these[alone[place]] for place in left)
-        return [alone[place] for place in left]
+        return found, len(case_ids)
 
     def _cases(
         self, connection: Connection, begin: int, end: int
