@@ -233,12 +233,14 @@ def test_after_a_change_over_the_new_drop_folders_are_watched(
     async def look(daemon: Daemon) -> None:
         turns = asyncio.get_running_loop()
         watching = asyncio.create_task(asyncio.to_thread(daemon._watch_drop_folders, turns))
-        await _woken_and_then_quiet(daemon.intake)
-        daemon.monitor = replace(daemon.monitor, settings=settings)
-        await _woken_and_then_quiet(daemon.intake)
-        (folder / "notices-1.csv").write_text("", "utf-8")
-        await _woken_and_then_quiet(daemon.intake)
-        daemon.stop()
+        try:
+            await _woken_and_then_quiet(daemon.intake)
+            daemon.monitor = replace(daemon.monitor, settings=settings)
+            await _woken_and_then_quiet(daemon.intake)
+            (folder / "notices-1.csv").write_text("", "utf-8")
+            await _woken_and_then_quiet(daemon.intake)
+        finally:
+            daemon.stop()
         await asyncio.wait_for(watching, 10)
 
     turned(replace(monitor, stopping=threading.Event()), look)

@@ -61,7 +61,7 @@ CONTRACT = {
     "restore": ("file",),
     "backtest": (
         *("--rules", "--against", "--from", "--to", "--rule"),
-        *("--workers", "--out", "--json"),
+        *("--verdicts-only", "--workers", "--out", "--json"),
     ),
     "reassess": ("--dry-run", "--apply", "--rule", "--by", "--reason"),
     "demo": ("--folder", "--seconds"),
