@@ -337,7 +337,7 @@ class _Life:
         self.told.append(_told(alert, kept.clock.key, self._references[kept.case_id]))
 
     def _hand_over(self, *, now: Instant) -> None:
-        """Every mail goes at once; what waits for its reader's next mail goes with it."""
+        """Every mail goes at once; what waits for its reader's next mail goes with it, if true."""
         waiting = [told for told in self._said if told.state == "pending"]
         written_to = {
             told.alert.recipient
@@ -346,8 +346,15 @@ class _Life:
         }
         for told in waiting:
             is_mail = told.alert.kind is not AlertKind.STOPPED_LATE
-            if is_mail or told.alert.recipient in written_to:
+            if not is_mail and told.alert.recipient not in written_to:
+                continue
+            if is_mail or self._is_late(told.alert.clock_id, now=now):
                 self._put(told._replace(state="in message", attempted=True, sent_at=now))
+            else:
+                self._cancel([told.id])
+
+    def _is_late(self, clock_id: int, *, now: Instant) -> bool:
+        return verdict(self._kept[clock_id].clock, now=now) is Verdict.LATE
 
     def _cancel(self, numbers: Iterable[int]) -> None:
         for number in numbers:

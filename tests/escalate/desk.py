@@ -21,7 +21,16 @@ from monitor.escalate.decide import (
 )
 from monitor.escalate.orders import ActionKind, about_case, about_clock, about_rule, targets
 from monitor.escalate.roster import Roster, RosterFile
-from monitor.model import Action, Alert, AlertKind, Event, Instant, KeptClock, SaidAlert
+from monitor.model import (
+    Action,
+    Alert,
+    AlertKind,
+    Event,
+    Instant,
+    KeptClock,
+    SaidAlert,
+    Verdict,
+)
 from monitor.rulebook.book import Rulebook
 from tests.clocks.histories import TOLERANCES
 
@@ -204,8 +213,12 @@ class Desk:
                 else:
                     self._cancel(told.id)
         for told in list(self.said):
-            if told.state == "pending" and told.alert.recipient in written_to:
+            if told.state != "pending" or told.alert.recipient not in written_to:
+                continue
+            if verdict(self.kept[told.alert.clock_id].clock, now=now) is Verdict.LATE:
                 self._put(told._replace(state="in message", attempted=True, sent_at=now))
+            else:
+                self._cancel(told.id)
 
     def about(self, kept: KeptClock) -> list[SaidAlert]:
         """What was said about a clock and those whose place it took, oldest first."""
