@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 import monitor.store.engine
+from monitor.store.at_once import insert_rows
 from monitor.store.engine import (
     ATTEMPTS,
     WrongOwner,
@@ -24,6 +25,7 @@ from monitor.store.engine import (
     open_engine,
     reading,
     share_turn,
+    take_stock,
     take_turn,
     writing,
 )
@@ -288,3 +290,14 @@ def test_the_database_s_time_goes_on_between_two_questions(engine: Engine) -> No
         second = database_now(connection)
     assert 0 <= second - first < 60_000_000
     assert first > 1_700_000_000_000_000
+
+
+def test_stock_is_taken_of_tables_that_grew(engine: Engine) -> None:
+    """PostgreSQL knows afterwards how many rows there are; SQLite needs no telling."""
+    with writing(engine) as connection:
+        insert_rows(connection, case_, ("reference",), [(f"PPN-{n}",) for n in range(500)])
+    take_stock(engine, "case_", "event")
+    if engine.dialect.name == "postgresql":
+        with reading(engine) as connection:
+            asked = text("SELECT reltuples FROM pg_class WHERE relname = 'case_'")
+            assert connection.scalar(asked) == 500

@@ -25,7 +25,14 @@ from monitor.ingest.mapping import compile_mapper
 from monitor.logs import get_logger
 from monitor.memory import rare_collections
 from monitor.store import actions, intakes
-from monitor.store.engine import Connection, OperationalError, in_transaction, reading, writing
+from monitor.store.engine import (
+    Connection,
+    OperationalError,
+    in_transaction,
+    reading,
+    take_stock,
+    writing,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +45,9 @@ log = get_logger("intake")
 
 Progress = Callable[[int, int], None]
 """Told after each batch: bytes read, bytes in all."""
+
+GROWN: Final = frozenset(4**power for power in range(1, 8))
+"""Batches of one file after which the database is to take stock of what it holds."""
 
 SKIPPED_AT_ONCE: Final = 100_000
 """Rows passed over between two renewals of a lease, where a file is taken up again."""
@@ -188,8 +198,11 @@ class FileReading:
         with rare_collections(), open_rows(self._path, self._feed) as reader:
             self._skip(reader, intake)
             rows = self._monitor.settings.intake.batch_rows
-            for batch in batches(reader, self._mapper, received_at=self._now, rows=rows):
+            read = batches(reader, self._mapper, received_at=self._now, rows=rows)
+            for number, batch in enumerate(read, start=1):
                 self._store(intake, batch)
+                if number in GROWN:
+                    take_stock(self._monitor.engine, "case_", "event", "clock")
                 if self._feed.mode == "snapshot":
                     seen |= {event.reference for event, _ in batch.told}
                 if progress:
