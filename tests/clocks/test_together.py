@@ -139,6 +139,45 @@ def test_a_usual_case_is_measured_by_column() -> None:
     assert sure(FIRST, COUNCIL, SENT)
 
 
+EARLY = told(T0 - 4 * MINUTE, organisation="eastshire", id="s")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param([FIRST, COUNCIL, SENT._replace(organisation="westshire")], id="another told"),
+        pytest.param([FIRST, COUNCIL, EARLY], id="told within the tolerance before"),
+        pytest.param([FIRST, COUNCIL, EARLY._replace(feed="other")], id="told too early"),
+        pytest.param([FIRST, SENT], id="nobody responsible"),
+        pytest.param([COUNCIL, SENT], id="nothing started"),
+        pytest.param(
+            [
+                contact(T0, child="a", id="c"),
+                event("supervised", T0 + HOUR, risk="high", received=T0 + 3 * HOUR, id="v"),
+            ],
+            id="the risk known later",
+        ),
+        pytest.param(
+            [FIRST, event("supervised", T0 + HOUR, unit="r2", id="v"), contact(T0, unit="r1")],
+            id="two units",
+        ),
+        pytest.param(
+            [FIRST, told(T0 + HOUR, id="1"), told(T0 + HOUR, id="2", received=T0 + 5 * HOUR)],
+            id="told twice at once, learnt apart",
+        ),
+        pytest.param(
+            [contact(T0 + 8 * HOUR, id="1", received=T0), contact(T0 + 2 * HOUR, id="2")],
+            id="an earlier contact learnt later, on either side of a new version",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "rulebook", [GENERATED_BOOK, TWO_PARTNERS, PACK], ids=["all", "two", "pack"]
+)
+def test_hand_made_cases_too(case: list[Event], rulebook: Rulebook) -> None:
+    assert at_once([case, [FIRST]], rulebook) == one_by_one([case, [FIRST]], rulebook)
+
+
 @pytest.mark.parametrize(
     "said",
     [
