@@ -64,14 +64,13 @@ def insert_columns(
     connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]
 ) -> int:
     """The same for rows that are at hand by column: the values of each, all as many."""
-    told = {
-        name: values for name, values in columns.items() if not _is_default(table, name, values)
-    }
+    told = {name: said for name, said in columns.items() if not _is_default(table, name, said)}
+    number = len(next(iter(told.values())))
+    if number >= TOGETHER and connection.dialect.name == "postgresql":
+        return _copy(connection, table, told)
     names, rows = tuple(told), list(zip(*told.values(), strict=True))
-    if len(rows) < TOGETHER:
+    if number < TOGETHER:
         return _insert_each(connection, table, names, rows)
-    if connection.dialect.name == "postgresql":
-        return _copy(connection, table, names, rows)
     return _insert_together(connection, table, names, rows)
 
 
@@ -188,21 +187,25 @@ def _default(column: Column[Any]) -> object:
 # -- by COPY ----------------------------------------------------------------------------------
 
 
-def _copy(connection: Connection, table: Table, columns: tuple[str, ...], rows: Rows) -> int:
+def _copy(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> int:
     """One COPY; a row at a time where a key is there already, which it does not pass over."""
     named = ", ".join(f'"{name}"' for name in columns)
     statement = f'COPY "{table.name}" ({named}) FROM STDIN (FORMAT BINARY)'
     asked = [table.c[name] for name in columns]
-    converters = [_since_millennium if _is_instant(column) else None for column in asked]
-    copied = [_binary_type(column) for column in asked], _converted(rows, converters)
+    sent = [
+        list(map(_since_millennium, values)) if _is_instant(column) else values
+        for column, values in zip(asked, columns.values(), strict=True)
+    ]
+    copied = [_binary_type(column) for column in asked], zip(*sent, strict=True)
     attempt = connection.begin_nested()
     try:
         connection.exec_driver_sql(statement, execution_options={COPIED: copied})
     except IntegrityError:
         attempt.rollback()
-        return _insert_each(connection, table, columns, rows)
+        rows = list(zip(*columns.values(), strict=True))
+        return _insert_each(connection, table, tuple(columns), rows)
     attempt.commit()
-    return len(rows)
+    return len(next(iter(columns.values())))
 
 
 def _since_millennium(instant: Instant | None) -> int | None:
