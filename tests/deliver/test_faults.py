@@ -203,9 +203,9 @@ def test_a_server_at_fault_is_tried_once_and_the_whole_queue_waits_and_goes_when
             assert done.relay_at_fault
             assert (done.sent, done.dead) == (0, 0)
             once = tried()
-            # One is opened before anything is claimed; a mail lost over it is tried over a new one,
-            # while another may be on its way over the second.
-            assert once <= 3
+            # A server that closes a kept connection is tried over a new one, while another mail may
+            # be on its way over the second (docs/mail-server-faults.md); no other is tried again.
+            assert once <= (3 if name == "closing (421)" else 2)
             assert sum(row["outcome"] != "" for row in office.mails) <= 2, "one a connection"
             await office.round()
             await office.another_node().round()
