@@ -18,7 +18,14 @@ from monitor.replay.hearing import Hearing
 from monitor.replay.replay import Told
 from monitor.rulebook.book import Rulebook
 from monitor.store import alerts, cases, clocks, intakes, outbox
-from monitor.store.engine import Engine, _begin_sqlite, _prepare_sqlite, reading, writing
+from monitor.store.engine import (
+    Connection,
+    Engine,
+    _begin_sqlite,
+    _prepare_sqlite,
+    reading,
+    writing,
+)
 from monitor.store.tables import alert, message, metadata
 
 _files = count(1)
@@ -66,8 +73,7 @@ class Stages:
         received = sorted((e for e in events if e.received_at <= until), key=_received_at)
         for now, told in groupby(received, key=_received_at):
             self._go_to(now - 1)
-            for _, of_feed in groupby(sorted(told, key=_feed), key=_feed):
-                self._take_in(list(of_feed), now=now)
+            self._take_in(list(told), now=now)
             self._pass(now)
         self._go_to(until)
 
@@ -106,33 +112,43 @@ class Stages:
         ]
 
     def _take_in(self, events: list[Event], *, now: Instant) -> None:
+        """What several feeds tell in one instant is known at once: the cases are assessed after."""
         with writing(self.engine) as connection:
-            intake = intakes.open_intake(
-                connection,
-                feed_name=events[0].feed,
-                file_name="extract.csv",
-                file_digest=b"file %d" % next(_files),
-                mapping_digest="mapping",
-                now=now,
-            )
-            batch_id = intakes.open_batch(connection, intake.id, received_at=now)
-            named = {e.reference for e in events} | {e.links for e in events if e.links}
-            appended = cases.append_events(
-                connection,
-                [(each, line) for line, each in enumerate(events, start=2)],
-                cases=cases.lock_cases(connection, named),
-                batch_id=batch_id,
-                is_snapshot=False,
-            )
+            parts = [
+                self._append(connection, list(of_feed), now=now)
+                for _, of_feed in groupby(sorted(events, key=_feed), key=_feed)
+            ]
             assess_cases(
                 connection,
-                appended.changed_cases,
+                set[int]().union(*(part.changed_cases for part in parts)),
                 self.rulebook,
                 tolerances=self.tolerances,
                 now=now,
-                whole=appended.whole,
+                whole=parts[0].whole if len(parts) == 1 else {},
             )
-            intakes.number_batch(connection, batch_id)
+
+    def _append(
+        self, connection: Connection, events: list[Event], *, now: Instant
+    ) -> cases.Appended:
+        intake = intakes.open_intake(
+            connection,
+            feed_name=events[0].feed,
+            file_name="extract.csv",
+            file_digest=b"file %d" % next(_files),
+            mapping_digest="mapping",
+            now=now,
+        )
+        batch_id = intakes.open_batch(connection, intake.id, received_at=now)
+        named = {e.reference for e in events} | {e.links for e in events if e.links}
+        appended = cases.append_events(
+            connection,
+            [(each, line) for line, each in enumerate(events, start=2)],
+            cases=cases.lock_cases(connection, named),
+            batch_id=batch_id,
+            is_snapshot=False,
+        )
+        intakes.number_batch(connection, batch_id)
+        return appended
 
     def _go_to(self, until: Instant) -> None:
         while (now := self._wakes()) is not None and now <= until:
