@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.measure import Bench, Comparison, Sample, timed
 from monitor.model import DAY, HOUR
-from monitor.report.figures import RECORDED_LATE_AFTER, ClockRow, figures
-from monitor.report.plain import plain_duties
+from monitor.report.cohort import RECORDED_LATE_AFTER
+from monitor.report.figures import ClockRow, figures
+from monitor.report.plain import SEPARATOR, Group, plain_duties
 from monitor.store import figures as stored
 from monitor.store.engine import open_engine, reading
 from monitor.store.tables import metadata
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 _BEGINS: Final = 1_767_225_600_000_000
 _PERIOD: Final = {"since": _BEGINS, "until": _BEGINS + 365 * DAY, "as_of": _BEGINS + 365 * DAY}
 _CASE_OF: Final = 3
+PLAIN: Final[dict[str, Any]] = {
+    "recorded_late_after": RECORDED_LATE_AFTER,
+    "group": Group._fields,
+    "separator": SEPARATOR,
+}
 
 
 def measure(bench: Bench) -> list[Comparison]:
@@ -71,7 +77,7 @@ def _figures(engine: Engine) -> Figures:
     asked = asked_of_figures | {"where": {}}
     with reading(engine) as connection:
         rows = stored.clock_rows(connection, ClockRow._fields, **asked, with_plain=False)
-        plain = stored.plain_rows(connection, **asked, recorded_late_after=RECORDED_LATE_AFTER)
+        plain = stored.plain_rows(connection, **asked, **PLAIN)
         return figures(map(ClockRow._make, rows), **asked_of_figures, plain=plain_duties(plain))
 
 

@@ -17,10 +17,11 @@ from monitor.cycle.mails import ended_late_for
 from monitor.letters import DigestLetter
 from monitor.logs import get_logger
 from monitor.model import Instant
+from monitor.report.cohort import RECORDED_LATE_AFTER
 from monitor.report.digest import DigestInput, digest_letter, named_cases
-from monitor.report.figures import RECORDED_LATE_AFTER, ClockRow, Figures, figures
+from monitor.report.figures import ClockRow, Figures, figures
 from monitor.report.periods import DigestDue, Week, digest_due
-from monitor.report.plain import plain_duties
+from monitor.report.plain import SEPARATOR, Group, plain_duties
 from monitor.report.scopes import Scope
 from monitor.report.trust import FeedHours, FeedState, Said, Silence, TakenIn, feed_hours
 from monitor.report.wording import left_out, stop_feeds, wording
@@ -320,7 +321,13 @@ def _figures(
     period: dict[str, Any] = {"since": since, "until": until, "as_of": now}
     asked: dict[str, Any] = {**period, "where": scope.columns}
     rows = stored.clock_rows(connection, ClockRow._fields, **asked, with_plain=False)
-    plain = stored.plain_rows(connection, **asked, recorded_late_after=RECORDED_LATE_AFTER)
+    plain = stored.plain_rows(
+        connection,
+        **asked,
+        recorded_late_after=RECORDED_LATE_AFTER,
+        group=Group._fields,
+        separator=SEPARATOR,
+    )
     return figures(
         map(ClockRow._make, rows),
         **period,

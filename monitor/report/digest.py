@@ -18,7 +18,9 @@ from zoneinfo import ZoneInfo
 
 from monitor.letters import DigestLetter, DigestRow, DigestSpan, FeedRead
 from monitor.model import HOUR, Instant
-from monitor.report.figures import Backlog, Figures, Measured, OnTrial, OpenCase
+from monitor.report.backlog import Backlog, OpenCase
+from monitor.report.figures import Figures, OnTrial
+from monitor.report.measured import Measured
 from monitor.report.periods import Week
 from monitor.report.scopes import Scope
 from monitor.report.trust import FeedHours, Said, TakenIn

@@ -1,7 +1,7 @@
 """Duties that were simply done, in time or late: nearly all, so they are counted without an object.
 
-What comes in: rows by the thousand, each a rule, a partner, marks, a case, and how long it took.
-What goes out: for each rule, version, partner and marks the lengths and the cases, packed.
+What comes in: rows by the thousand, each a group and its marks, a case, and how long it took. What
+goes out: for each group and marks the lengths and the cases, packed.
 It does not care about any duty of which more is to be said: `figures` judges those one by one.
 
 Ten million duties are eighty megabytes here and as many for their cases. So many are put in order
@@ -20,8 +20,14 @@ from monitor.model import Duration
 MANY: Final = 300_000
 """From so many on numpy is worth loading."""
 
-PlainRow: TypeAlias = tuple[str, str, int, int, int]
-"""Rule, partner, marks, case id, microseconds from start to stop."""
+PlainRow: TypeAlias = tuple[str, int, int]
+"""Marks and group as one text, case id, microseconds from start to stop.
+
+One text, because it is looked up for every row: seven would take five times as long.
+"""
+
+SEPARATOR: Final = "\x1f"
+"""Parts marks and the fields of a group; no text that was taken in holds it."""
 
 Lengths: TypeAlias = Sequence[Duration]
 
@@ -31,12 +37,23 @@ _RECORDED_LATE: Final = 4
 _VERSION: Final = 8
 
 
-class PlainDuties(NamedTuple):
-    """Duties of one rule, version, partner and marks."""
+class Group(NamedTuple):
+    """What duties are grouped by; every field is a column of a clock of the same name."""
 
     rule: str
-    rule_version: int
     partner: str
+    """Empty: a step of the force's own."""
+    district: str
+    unit: str
+    category: str
+    risk: str
+
+
+class PlainDuties(NamedTuple):
+    """Duties of one group, version and marks."""
+
+    group: Group
+    rule_version: int
     is_late: bool
     is_recorded: bool
     """They say when their stop was written down."""
@@ -48,16 +65,16 @@ class PlainDuties(NamedTuple):
 
 def plain_duties(parts: Iterable[Sequence[PlainRow]]) -> list[PlainDuties]:
     """Rows put together."""
-    packed: dict[tuple[str, str, int], _Packed] = {}
+    packed: dict[str, _Packed] = {}
     for rows in parts:
-        for rule, partner, marks, case_id, length in rows:
+        for said, case_id, length in rows:
             try:
-                add_length, add_case, *_ = packed[rule, partner, marks]
+                add_length, add_case, *_ = packed[said]
             except KeyError:
-                add_length, add_case, *_ = packed[rule, partner, marks] = _packed()
+                add_length, add_case, *_ = packed[said] = _packed()
             add_length(length)
             add_case(case_id)
-    return [_duties(*key, found) for key, found in packed.items()]
+    return [_duties(said, found) for said, found in packed.items()]
 
 
 class _Packed(NamedTuple):
@@ -74,11 +91,12 @@ def _packed() -> _Packed:
     return _Packed(lengths.append, cases.append, lengths, cases)
 
 
-def _duties(rule: str, partner: str, marks: int, found: _Packed) -> PlainDuties:
+def _duties(said: str, found: _Packed) -> PlainDuties:
+    marked, *fields = said.split(SEPARATOR)
+    marks = int(marked)
     return PlainDuties(
-        rule=rule,
+        group=Group(*fields),
         rule_version=marks // _VERSION,
-        partner=partner,
         is_late=bool(marks & _LATE),
         is_recorded=bool(marks & _RECORDED),
         is_recorded_late=bool(marks & _RECORDED_LATE),

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Select,
+    Text,
     and_,
     case,
     cast,
@@ -78,22 +79,29 @@ def plain_rows(
     as_of: Instant,
     recorded_late_after: Duration,
     where: Mapping[str, str],
-) -> Iterator[Sequence[tuple[str, str, int, int, int]]]:
+    group: Sequence[str],
+    separator: str,
+) -> Iterator[Sequence[tuple[str, int, int]]]:
     """Clocks due from `since` to before the earlier of `until` and `as_of` that stopped by then.
 
-    By the thousand: rule, partner, marks, case, and how long from start to stop. The marks add up:
-    1 for late, 2 where it says when the stop was recorded, 4 where that was more than
+    By the thousand: what they are counted under, case, and how long from start to stop. The first
+    is one text: marks and the columns of `group`, parted by `separator`. The marks add up: 1 for
+    late, 2 where it says when the stop was recorded, 4 where that was more than
     `recorded_late_after` later, and 8 for each version of the rule. None that was ever exempt,
     void, superseded, regraded or a claim to be confirmed: of those `clock_rows` tells.
     """
     recorded = clock.c.stop_recorded_at
     is_recorded_late = _lasting(connection, clock.c.stopped_at, recorded) > recorded_late_after
-    asked = select(
-        clock.c.rule,
-        clock.c.partner,
+    said: ColumnElement[str] = cast(
         clock.c.rule_version * 8
         + case((clock.c.breached_at.is_(None), 0), else_=1)
         + case((recorded.is_(None), 0), (is_recorded_late, 6), else_=2),
+        Text,
+    )
+    for name in group:
+        said = said.concat(separator).concat(clock.c[name])
+    asked = select(
+        said,
         clock.c.case_id,
         _lasting(connection, clock.c.started_at, clock.c.stopped_at),
     ).where(_due_within(connection, since, min(until, as_of)), *_is_plain(as_of), *_told_of(where))

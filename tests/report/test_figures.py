@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from monitor.clocks.verdicts import verdict
 from monitor.model import DAY, HOUR, MINUTE, Clock, ClockKey, Instant, Verdict
-from monitor.report.figures import (
-    ClockRow,
-    Measured,
-    OnTrial,
-    figures,
-    nearest_rank,
-    percentage,
-)
+from monitor.report.figures import ClockRow, OnTrial, figures
+from monitor.report.measured import Measured, nearest_rank, percentage
 from tests.report.rows import FEEDS, NOW, SINCE, UNTIL, counted, late, met, row
 
 

@@ -7,15 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.report import plain
-from monitor.report.plain import Ordered, number_of_different, plain_duties
+from monitor.report.plain import SEPARATOR, Group, Ordered, number_of_different, plain_duties
 
 lengths = st.lists(st.lists(st.integers(-5, 10**15), max_size=20), max_size=5)
 
 
-def test_rows_of_one_rule_partner_and_marks_come_together() -> None:
-    one, two = ("r", "council", 8, 1, 60), ("r", "council", 8 + 1 + 2 + 4, 2, 90)
+def said(marks: int, *group: str) -> str:
+    return SEPARATOR.join([str(marks), *group])
+
+
+GROUP = Group("r", "council", "east", "", "neglect", "high")
+
+
+def test_rows_of_one_group_and_marks_come_together() -> None:
+    one, two = (said(8, *GROUP), 1, 60), (said(8 + 1 + 2 + 4, *GROUP), 2, 90)
     met, late = plain_duties([[one, two], [one]])
-    assert (met.rule, met.rule_version, met.partner) == ("r", 1, "council")
+    assert (met.group, met.rule_version) == (GROUP, 1)
     assert (list(met.lengths), list(met.cases)) == ([60, 60], [1, 1])
     assert (met.is_late, met.is_recorded, met.is_recorded_late) == (False, False, False)
     assert (list(late.lengths), list(late.cases)) == ([90], [2])
@@ -23,7 +30,7 @@ def test_rows_of_one_rule_partner_and_marks_come_together() -> None:
 
 
 def test_marks_hold_any_version() -> None:
-    (found,) = plain_duties([[("r", "", 8 * 41 + 2, 1, 0)]])
+    (found,) = plain_duties([[(said(8 * 41 + 2, *GROUP), 1, 0)]])
     assert (found.rule_version, found.is_late, found.is_recorded) == (41, False, True)
 
 

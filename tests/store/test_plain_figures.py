@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Engine, insert
 
 from monitor.model import DAY, HOUR, Clock, ClockKey, Instant
 from monitor.report import plain
-from monitor.report.figures import RECORDED_LATE_AFTER, ClockRow, Figures, figures
-from monitor.report.plain import plain_duties
+from monitor.report.cohort import RECORDED_LATE_AFTER
+from monitor.report.figures import ClockRow, Figures, figures
+from monitor.report.plain import SEPARATOR, Group, plain_duties
 from monitor.store import figures as stored
 from monitor.store.clocks import insert_clocks
 from monitor.store.engine import open_engine, reading, writing
@@ -25,6 +26,11 @@ SINCE: Instant = 1_804_000_000_000_000
 UNTIL: Instant = SINCE + 7 * DAY
 NOW: Instant = UNTIL + 8 * HOUR
 _CASES = 5
+PLAIN: Any = {
+    "recorded_late_after": RECORDED_LATE_AFTER,
+    "group": Group._fields,
+    "separator": SEPARATOR,
+}
 
 instants = st.none() | st.integers(SINCE - 2 * DAY, NOW + DAY)
 _seldom = st.sampled_from([None] * 6) | instants
@@ -52,6 +58,8 @@ def clocks(draw: st.DrawFn) -> dict[str, Any]:
         "regraded_at": draw(_seldom),
         "confirm_by": draw(_seldom),
         "partner": draw(st.sampled_from(("council", "health", ""))),
+        "unit": draw(st.sampled_from(("", "mash"))),
+        "category": draw(st.sampled_from(("", "neglect"))),
         "risk": draw(st.sampled_from(("high", "standard"))),
         "district": draw(st.sampled_from(("east", "east", "west"))),
         "restricted": draw(st.sampled_from((False, False, False, True))),
@@ -88,7 +96,7 @@ def _one_by_one(connection: Connection, where: dict[str, str], **asked: Any) -> 
 def _in_columns(connection: Connection, where: dict[str, str], **asked: Any) -> Figures:
     read = {**_period(asked), "where": where}
     rows = stored.clock_rows(connection, ClockRow._fields, **read, with_plain=False)
-    done = stored.plain_rows(connection, **read, recorded_late_after=RECORDED_LATE_AFTER)
+    done = stored.plain_rows(connection, **read, **PLAIN)
     return figures(map(ClockRow._make, rows), **asked, plain=plain_duties(done))
 
 
@@ -180,11 +188,9 @@ def _many() -> list[dict[str, Any]]:
 def test_both_databases_tell_the_same_of_thousands(engine: Engine) -> None:
     with writing(engine) as connection:
         _put(connection, _many())
-    of = {"since": SINCE, "until": UNTIL, "as_of": NOW}
+    of: dict[str, Any] = {"since": SINCE, "until": UNTIL, "as_of": NOW}
     with reading(engine) as connection:
-        parts = list(
-            stored.plain_rows(connection, **of, recorded_late_after=RECORDED_LATE_AFTER, where={})
-        )
+        parts = list(stored.plain_rows(connection, **of, **PLAIN, where={}))
         for where in ({}, {"district": "west"}):
             whole = _one_by_one(connection, where, **of)
             assert _in_columns(connection, where, **of) == whole
@@ -192,8 +198,9 @@ def test_both_databases_tell_the_same_of_thousands(engine: Engine) -> None:
     found = [tuple(row) for part in parts for row in part]
     assert len(found) == 4_828  # neither the void nor the restricted
     stopped = {number: number * 7_919_000_003 % (9 * HOUR) for number in range(5_000)}
-    assert ("health-1d", "health", 8 + 2, 2, stopped[1]) in found
-    assert {marks for _, _, marks, _, _ in found} == {
+    named = SEPARATOR.join((f"{8 + 2}", "health-1d", "health", "west", "", "", ""))
+    assert (named, 2, stopped[1]) in found
+    assert {int(str(said).partition(SEPARATOR)[0]) for said, *_ in found} == {
         8 + late + said for late in (0, 1) for said in (0, 2, 6)
     }
 

@@ -1,0 +1,1 @@
+"""The evidence pack: what an inspector is handed, section by section."""

@@ -1,0 +1,100 @@
+"""Tables as files: CSV that no spreadsheet mistakes for formulas, and JSON Lines.
+
+What comes in: columns, rows of plain values as they come, and something to write to. What goes out:
+UTF-8 text, a row at a time, of which nothing is kept. It does not care what the rows say.
+
+A text cell of CSV that begins as a formula does gets an apostrophe before it; numbers and instants,
+which are written here, are as they are. JSON Lines carries the text as it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Final, Protocol
+
+from monitor.model import DAY, SECOND, Instant
+from monitor.report.evidence import Cell, Column, Row
+from monitor.worktime.instants import isoformat
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A spreadsheet reads a cell that begins so as a formula, or strips it and then does."""
+
+
+class Sink(Protocol):
+    """What text can be written to."""
+
+    def write(self, text: str, /) -> object:
+        """Take some text."""
+
+
+def write_csv(out: Sink, columns: Sequence[Column], rows: Iterable[Row]) -> int:
+    """A header and a line for each row, each ended by LF; returns how many rows there were."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([column.name for column in columns])
+    as_text = [_IN_CSV.get(column.kind, _plain) for column in columns]
+    written = 0
+    for row in rows:
+        writer.writerow([said(cell) for said, cell in zip(as_text, row, strict=True)])
+        written += 1
+    return written
+
+
+def write_json_lines(out: Sink, columns: Sequence[Column], rows: Iterable[Row]) -> int:
+    """One JSON object a line, null where there is none; returns how many rows there were."""
+    written = 0
+    for values in json_rows(columns, rows):
+        out.write(json.dumps(values, ensure_ascii=False) + "\n")
+        written += 1
+    return written
+
+
+def json_rows(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[dict[str, Cell]]:
+    """Rows as JSON holds them: by name, instants in ISO 8601 UTC."""
+    names = [sys.intern(column.name) for column in columns]
+    instants = [place for place, column in enumerate(columns) if column.kind == "instant"]
+    for row in rows:
+        values: list[Cell] = [None if cell == "" else cell for cell in row]
+        for place in instants:
+            values[place] = iso(values[place])
+        yield dict(zip(names, values, strict=True))
+
+
+def iso(cell: Cell) -> str | None:
+    """An instant in ISO 8601 UTC, as `isoformat` writes it, and several times as fast."""
+    if cell is None or cell == "":
+        return None
+    instant = int(cell)
+    if instant % SECOND:
+        return isoformat(instant)
+    day, rest = divmod(instant, DAY)
+    minutes, seconds = divmod(rest // SECOND, 60)
+    return f"{_date(day)}T{minutes // 60:02}:{minutes % 60:02}:{seconds:02}+00:00"
+
+
+@lru_cache(maxsize=4096)
+def _date(day: Instant) -> str:
+    return isoformat(day * DAY)[:10]
+
+
+def _plain(cell: Cell) -> Cell:
+    return cell
+
+
+def safe_text(cell: Cell) -> Cell:
+    """Text that no spreadsheet takes for a formula; anything else as it is."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def _in_lower_case(cell: Cell) -> Cell:
+    return cell if cell is None else str(bool(cell)).lower()
+
+
+_IN_CSV: Final[dict[str, Callable[[Cell], Cell]]] = {
+    "text": safe_text,
+    "instant": iso,
+    "flag": _in_lower_case,
+}
