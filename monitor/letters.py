@@ -405,6 +405,8 @@ class DigestRow:
     """The total that `met` is a part of, as the report counts it."""
     percent: int | None = None
     """None under 10 duties."""
+    interval: str = ""
+    """Where the share lies with 95 % confidence: `72-91 %`; empty under 10 duties."""
     late: int = 0
     open_late: int = 0
     unknown: int = 0
@@ -424,8 +426,34 @@ class DigestSpan:
     """`14 h 10`."""
     ninetieth: str = ""
     """90th percentile; empty under 20 cases."""
+    ninety_fifth: str = ""
+    """95th percentile; empty under 20 cases."""
     longest: str = ""
     """`2 d 14 h, still open`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture in a mail, of which everything that matters is also said in words."""
+
+    name: str
+    """What its content id begins with, and the name of its file: `weeks`."""
+    content: bytes
+    """A PNG."""
+    alt: str
+    """The text that stands in for it: its message, with the figures."""
+    width: int
+    """At which it is shown, in CSS pixels; it may hold more."""
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestTable:
+    """The duties to partners, parted by something; in order of names, never of rank."""
+
+    title: str
+    """`by district`."""
+    rows: tuple[DigestRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -450,6 +478,11 @@ class DigestLetter(Letter):
     """Sentences: what is in no share: exempt, deferred, void."""
     changes: tuple[str, ...] = ()
     """Sentences: change or chance."""
+    weeks: tuple[DigestRow, ...] = ()
+    """The last weeks of the chart, in figures."""
+    pictures: tuple[Picture, ...] = ()
+    """The chart of the scope first, then its districts'."""
+    tables: tuple[DigestTable, ...] = ()
     spans: tuple[DigestSpan, ...] = ()
     waits: tuple[str, ...] = ()
     """Sentences: where it waits."""
@@ -457,6 +490,8 @@ class DigestLetter(Letter):
     """Sentences: open now, by age and risk."""
     no_notice: tuple[str, ...] = ()
     quality: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    """Sentences: what the figures give cause to ask."""
     alerts: tuple[str, ...] = ()
     coverage: tuple[str, ...] = ()
     """Sentences: hours heard of each feed, rows set aside."""

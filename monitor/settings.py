@@ -183,6 +183,19 @@ class WeeklyDigest(_Part):
     calendar: str = "council-england"
     """Whose bank holidays move it to the next working day."""
     no_notice_rule: str = "no-notice"
+    notice: str = "notice_submitted"
+    """The kind of event by which there is a notice."""
+    told: str = "partner_notified"
+    acknowledged: str = "partner_acknowledged"
+    quality: dict[str, str] = {
+        "voice_of_child": "the child's views",
+        "school_recorded": "the school",
+        "gp_recorded": "the GP",
+    }
+    """Attributes that say `yes` where a notice records something → what that is, in words."""
+    baseline: tuple[str, str] | None = None
+    """First and last week from which the limits of control charts are taken, `2026-W28`; where it
+    is not stated, the first 26 of the charted weeks."""
 
 
 class People(_Part):

@@ -120,7 +120,17 @@ def _take_in(monitor: Monitor, *, cases: int) -> None:
     late = f"{datetime.now(ZoneInfo('Europe/London')) - timedelta(hours=12):%d/%m/%Y %H:%M:%S}"
     columns = (
         *("PPN_NO", "CHILD_ID", "ROW_VERSION", "CONCERN_TYPE", "RISK_GRADE", "BCU", "TEAM"),
-        *("FIRST_KNOWN", "SUBMITTED", "SUBMITTED_ENTERED", "SUPERVISED", "TRIAGED", "REGRADED"),
+        *(
+            "FIRST_KNOWN",
+            "SUBMITTED",
+            "SUBMITTED_ENTERED",
+            "SUPERVISED",
+            "TRIAGED",
+            "REGRADED",
+            "CHILD_VIEWS",
+            "SCHOOL_NAMED",
+            "GP_NAMED",
+        ),
         *("RISK_AFTER", "DECIDED", "DECISION", "DECISION_REASON", "REVIEW_BY", "REVIEWED"),
         *("COUNCIL_SET", "COUNCIL_CODE", "HEALTH_SET", "HEALTH_CODE", "LINKED", "LINKED_TO"),
         *("STATUS", "CLOSED", "CLOSE_REASON", "PP_FROM", "PP_TO"),

@@ -54,7 +54,7 @@ def assess_cases(
         for each in joined_cases({case_id: events[case_id] for case_id in group}, references)
     ]
     alone = linked.difference(*neighbours)
-    folded = _fold_each(alone, joined, events, rulebook, tolerances)
+    folded = fold_each(alone, joined, events, rulebook, tolerances)
     changes = reconcile(kept, folded, rulebook, groups=neighbours, now=now, restated=restated)
 
     stored_cases.set_merged(connection, _merged_into(joined), of=linked)
@@ -63,7 +63,7 @@ def assess_cases(
     stored_cases.mark_assessed(connection, linked)
 
 
-def _fold_each(
+def fold_each(
     alone: Collection[int],
     joined: Sequence[Joined],
     events: Mapping[int, Sequence[Event]],

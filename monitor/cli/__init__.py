@@ -14,6 +14,8 @@ import click
 from monitor import __version__
 from monitor.cli import (
     backtest,
+    evidence,
+    exporting,
     keeping,
     looking,
     mending,
@@ -49,6 +51,7 @@ for command in (
     *(rules.rules, backtest.backtest, reassess.reassess),
     *(mending.quarantine, mending.intake, mending.mail),
     *(people.take, people.pass_on, people.silence, people.confirm, people.close, people.actions),
+    *(exporting.export, evidence.evidence),
     *(keeping.backup, keeping.restore),
 ):
     main.add_command(command)

@@ -22,12 +22,17 @@ from monitor.clocks.verdicts import verdict
 from monitor.cycle.asked import actions_of, is_hidden
 from monitor.cycle.explained import CaseExplanation, ClockExplanation, Restatement
 from monitor.cycle.explaining_clock import explained_clock
-from monitor.cycle.explaining_measure import PastRulebooks, measured_then, restatements
+from monitor.cycle.explaining_measure import (
+    PastRulebooks,
+    measured_then,
+    restatements,
+    rulebook_then,
+)
 from monitor.cycle.explaining_view import View
 from monitor.cycle.lists import says, trusted_until
 from monitor.model import Action, Clock, ClockKey, Event, Instant, KeptClock, Verdict
 from monitor.rulebook.approval import Approval, Kind
-from monitor.rulebook.book import Rulebook, build_rulebook
+from monitor.rulebook.book import Rulebook
 from monitor.store import actions, alerts, cases, clocks, intakes, known, rulebooks
 from monitor.store.engine import Connection, reading, writing
 
@@ -60,27 +65,43 @@ def explain_case(
             detail={"command": "explain"},
         )
     with reading(monitor.engine) as connection:
-        case = _read(connection, reference, now=now, as_of=as_of)
-        if case is None or is_hidden(monitor, case.kept, actor=actor):
-            return None
-        then = None if as_of is None else _as_known_then(monitor, connection, case, as_of=as_of)
-        if then is not None and is_hidden(monitor, then.clocks, actor=actor):
-            return None
-        told = _told(monitor, connection, case, then)
-        return CaseExplanation(
-            reference=reference,
-            references=case.references if then is None else then.references,
-            at=case.at,
-            as_known_then=then is not None,
-            known_number=case.number,
-            rulebook=_rulebook_said(monitor, connection, at=case.at),
-            clocks=tuple(
-                sorted(
-                    (each for each in told if rule in (None, each.rule)),
-                    key=_most_urgent_first,
-                )
-            ),
+        return explain_case_in(
+            monitor, connection, reference, rule=rule, now=now, actor=actor, as_of=as_of
         )
+
+
+def explain_case_in(
+    monitor: Monitor,
+    connection: Connection,
+    reference: str,
+    *,
+    rule: str | None,
+    now: Instant,
+    actor: str,
+    as_of: Instant | None = None,
+) -> CaseExplanation | None:
+    """The same within a transaction, for one who logs that many cases are looked at."""
+    case = _read(connection, reference, now=now, as_of=as_of)
+    if case is None or is_hidden(monitor, case.kept, actor=actor):
+        return None
+    then = None if as_of is None else _as_known_then(monitor, connection, case, as_of=as_of)
+    if then is not None and is_hidden(monitor, then.clocks, actor=actor):
+        return None
+    told = _told(monitor, connection, case, then)
+    return CaseExplanation(
+        reference=reference,
+        references=case.references if then is None else then.references,
+        at=case.at,
+        as_known_then=then is not None,
+        known_number=case.number,
+        rulebook=_rulebook_said(monitor, connection, at=case.at),
+        clocks=tuple(
+            sorted(
+                (each for each in told if rule in (None, each.rule)),
+                key=_most_urgent_first,
+            )
+        ),
+    )
 
 
 _URGENCY = (
@@ -186,7 +207,7 @@ def _as_known_then(
 ) -> _Then:
     members = _members(case.received, case.names, case.id, number=case.number)
     timeline = _timeline(case.received, members, number=case.number)
-    rulebook = _rulebook_then(monitor, connection, as_of=as_of)
+    rulebook = rulebook_then(monitor, connection, as_of=as_of)
     tolerances = intakes.tolerances(connection)
     stored = _by_key(case.kept)
     asked, past = actions_of(connection, case.kept), PastRulebooks(connection, as_of)
@@ -235,13 +256,6 @@ def _kept_as(clock: Clock, stored: KeptClock | None) -> KeptClock:
         episode=stored.episode,
         inherits=stored.inherits,
     )
-
-
-def _rulebook_then(monitor: Monitor, connection: Connection, *, as_of: Instant) -> Rulebook:
-    was = known.rulebook_active_at(connection, as_of)
-    if was is None or was.documents is None or was.documents == monitor.rulebook.documents:
-        return monitor.rulebook
-    return build_rulebook(was.documents)
 
 
 def _rulebook_said(monitor: Monitor, connection: Connection, *, at: Instant) -> str:

@@ -54,6 +54,14 @@ class PastRulebooks:
         return None
 
 
+def rulebook_then(monitor: Monitor, connection: Connection, *, as_of: Instant) -> Rulebook:
+    """The rulebook in force at an instant; today's where none was, or it cannot be read."""
+    was = known.rulebook_active_at(connection, as_of)
+    if was is None or was.documents is None or was.documents == monitor.rulebook.documents:
+        return monitor.rulebook
+    return build_rulebook(was.documents)
+
+
 def restatements(
     monitor: Monitor, clock: ClockKey, asked: Iterable[Action]
 ) -> Iterator[Restatement]:

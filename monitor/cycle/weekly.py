@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from monitor.cycle.asked import people_in_words
+from monitor.cycle.charting import charted_weeks, pictures
+from monitor.cycle.counting import count, heard, limits, said, way_of_notices
+from monitor.cycle.known_then import restated
 from monitor.cycle.mails import ended_late_for
 from monitor.letters import DigestLetter
 from monitor.logs import get_logger
 from monitor.model import Instant
-from monitor.report.cohort import RECORDED_LATE_AFTER
 from monitor.report.digest import DigestInput, digest_letter, named_cases
-from monitor.report.figures import ClockRow, Figures, figures
 from monitor.report.periods import DigestDue, Week, digest_due
-from monitor.report.plain import SEPARATOR, Group, plain_duties
+from monitor.report.restated import Restated
 from monitor.report.scopes import Scope
-from monitor.report.trust import FeedHours, FeedState, Said, Silence, TakenIn, feed_hours
-from monitor.report.wording import left_out, stop_feeds, wording
+from monitor.report.trust import TakenIn
+from monitor.report.wording import wording
 from monitor.store import alerts, intakes, outbox
 from monitor.store import figures as stored
 from monitor.store.engine import Connection, reading, take_turn, writing
@@ -59,6 +60,7 @@ class MadeDigest:
     subject: str
     text: str
     html: str
+    """A document that stands alone, its pictures inside."""
     content: bytes
 
     def write(self, folder: Path) -> list[Path]:
@@ -275,76 +277,63 @@ def _made(
         week=week,
         subject=rendered.subject,
         text=rendered.text,
-        html=rendered.html,
+        html=rendered.page,
         content=content,
     )
 
 
-# -- figures ----------------------------------------------------------------------------------
+# -- what it is made of -----------------------------------------------------------------------
 
 
 def _letter(
     monitor: Monitor, scope: Scope, week: Week, *, now: Instant
 ) -> tuple[DigestLetter, int]:
     """The digest of a scope and week as known now, and up to which number that is."""
-    since, until = week.first(monitor.zone), week.end(monitor.zone)
+    since, until, where = week.first(monitor.zone), week.end(monitor.zone), scope.columns
+    settings = monitor.settings.digest
+    titles = {name: feed.title for name, feed in monitor.feeds.items()}
     with reading(monitor.engine) as connection:
-        counted = _figures(monitor, connection, scope, since=since, until=until, now=now)
-        titles = {name: feed.title for name, feed in monitor.feeds.items()}
-        said = stored.alert_counts(connection, since=since, until=until, where=scope.columns)
-        letter = digest_letter(
-            DigestInput(
-                figures=counted,
-                scope=scope,
-                week=week,
-                wording=wording(monitor.rulebook, feeds=titles),
-                references=stored.references(connection, named_cases(counted)),
-                feeds=_feeds(connection, since=since, until=min(until, now)),
-                taken_in=TakenIn(**stored.taken_in(connection, since=since, until=until)),
-                said=Said(**said),
-                people=people_in_words(monitor, connection, scope.columns, now=now),
-                zone=monitor.zone,
-            )
+        period: dict[str, Any] = {"since": since, "until": until}
+        counted = count(monitor, connection, **period, now=now, where=where)
+        way = way_of_notices(monitor, connection, week, now=now, where=where)
+        weeks = charted_weeks(monitor, connection, week, now=now, where=where)
+        known = DigestInput(
+            figures=counted,
+            scope=scope,
+            week=week,
+            wording=wording(monitor.rulebook, feeds=titles, told=settings.told),
+            references=stored.references(connection, named_cases(counted)),
+            charts={
+                series.partner: chart for series, chart in weeks.items() if not series.district
+            },
+            steps=way.steps,
+            completeness=way.completeness,
+            near=limits(monitor, connection, week, now=now, where=where),
+            feeds=heard(connection, since=since, until=min(until, now)),
+            taken_in=TakenIn(**stored.taken_in(connection, **period)),
+            said=said(connection, **period, where=where),
+            restated=_restated(monitor, connection, scope, week.earlier, now=now),
+            people=people_in_words(monitor, connection, where, now=now),
+            zone=monitor.zone,
         )
-        return letter, intakes.last_number(connection)
+        letter = digest_letter(known)
+        return replace(letter, pictures=pictures(weeks, scope)), intakes.last_number(connection)
 
 
-def _figures(
-    monitor: Monitor,
-    connection: Connection,
-    scope: Scope,
-    *,
-    since: Instant,
-    until: Instant,
-    now: Instant,
-) -> Figures:
-    period: dict[str, Any] = {"since": since, "until": until, "as_of": now}
-    asked: dict[str, Any] = {**period, "where": scope.columns}
-    rows = stored.clock_rows(connection, ClockRow._fields, **asked, with_plain=False)
-    plain = stored.plain_rows(
+def _restated(
+    monitor: Monitor, connection: Connection, scope: Scope, week: Week, *, now: Instant
+) -> Restated | None:
+    """What the week before says otherwise than its digest did; None where none was made."""
+    made = outbox.digest_made(connection, scope=str(scope), period=str(week))
+    if made is None:
+        return None
+    return restated(
+        monitor,
         connection,
-        **asked,
-        recorded_late_after=RECORDED_LATE_AFTER,
-        group=Group._fields,
-        separator=SEPARATOR,
+        number_then=made.known,
+        as_of_then=made.made_at,
+        now=now,
+        since=week.first(monitor.zone),
+        until=week.end(monitor.zone),
+        where=scope.columns,
     )
-    return figures(
-        map(ClockRow._make, rows),
-        **period,
-        plain=plain_duties(plain),
-        risks=tuple(monitor.rulebook.vocabulary.risks),
-        stop_feeds=stop_feeds(monitor.rulebook),
-        trusted_until=stored.trusted_until(connection),
-        left_out=left_out(monitor.rulebook),
-        no_notice_rule=monitor.settings.digest.no_notice_rule,
-        trial=frozenset(monitor.rulebook.documents.trial),
-    )
-
-
-def _feeds(connection: Connection, *, since: Instant, until: Instant) -> tuple[FeedHours, ...]:
-    states = [FeedState(**row) for row in stored.feeds_heard(connection)]
-    silences = [
-        Silence(row["feed"], row["silent_from"], row["silent_to"])
-        for row in intakes.list_gaps(connection, since=since, until=until)
-    ]
-    return feed_hours(states, silences, since=since, until=until)

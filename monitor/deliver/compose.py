@@ -15,9 +15,8 @@ import hashlib
 import re
 import textwrap
 import unicodedata
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
-from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -39,6 +38,14 @@ from jinja2.ext import Extension
 from jinja2.sandbox import SandboxedEnvironment
 
 from monitor import words
+from monitor.deliver.packing import (
+    Rendered,
+    content_id,
+    ids_in,
+    set_bodies,
+    shown,
+    subject_line,
+)
 from monitor.deliver.samples import SAMPLES
 from monitor.faults import Fault
 from monitor.letters import (
@@ -48,6 +55,7 @@ from monitor.letters import (
     DutyLine,
     OperatorLetter,
     OverdueLetter,
+    Picture,
     SilenceLetter,
     WarningLetter,
     WithdrawalLetter,
@@ -78,32 +86,21 @@ PARTS: Final = ("subject.txt", "body.txt", "body.html")
 _LONGEST_SUBJECT: Final = 180
 _TEXT_WIDTH: Final = 75
 """Without the space that ends a line which flows on; 76 with it."""
-_LONGEST_LINE: Final = 900
-"""A server may refuse a line of 998 (RFC 5321, 4.5.3.1.6); longer ones are encoded."""
 _TOGETHER: Final = "\ue000"
 """Stands for a space at which no line may end, until the text is laid out."""
 _TAG_LINE: Final = re.compile(r"(?m)^[ \t]*(\{([%#])(?:(?!-?\2\}).)*)(-?\2\})[ \t]*\n")
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 _IDENTIFIER: Final = re.compile(r"<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>")
 _POLICY: Final = SMTP.clone(cte_type="7bit")
-_CRLF: Final = "\r\n"
+_FETCHED: Final = re.compile(
+    r"""(?:src|srcset|poster|background)=(?!"cid:)|url\(|@import|<(?:script|form|link)"""
+)
 _NUMBER: Final = re.compile(r"\+?[0-9][0-9 ()-]{2,24}", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CannotCompose(ValueError):
     """A mail cannot be made of what was given; trying again will not help."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
-    """A mail as it reads, before it is packed."""
-
-    subject: str
-    text: str
-    """Wrapped as it is sent: a line that ends in a space goes on in the next (RFC 3676)."""
-    html: str
-    """A whole document, its styles inlined."""
 
 
 class Composer:
@@ -146,6 +143,7 @@ class Composer:
         self._suppress_auto_replies = suppress_auto_replies
         self._text = _environment(templates, zone, html=False)
         self._html = _environment(templates, zone, html=True)
+        self._html.filters["cid"] = partial(content_id, domain=self._domain)
         # Styles come from the templates alone: a mail is never made by asking another machine.
         self._inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
 
@@ -160,10 +158,12 @@ class Composer:
         subject = self._subject(self._text.get_template(f"{folder}/subject.txt").render(said))
         text = _paragraphs(self._text.get_template(f"{folder}/body.txt").render(said))
         html = self._html.get_template(f"{folder}/body.html").render(said, subject=subject)
+        inlined = self._inliner.inline(html.replace(_TOGETHER, "&nbsp;"))
         return Rendered(
             subject=subject,
             text=_flowed(f"{self._marking}\n{text}\n{self._marking}\n"),
-            html=self._inliner.inline(html.replace(_TOGETHER, "&nbsp;")),
+            html=inlined,
+            pictures=shown(inlined, _pictures(ready), domain=self._domain),
         )
 
     def page(self, name: str, **said: object) -> str:
@@ -205,9 +205,9 @@ class Composer:
         message["From"] = self._sender
         message["To"] = Address(addr_spec=_address(to))
         self._thread(message, references, in_reply_to)
-        _set_bodies(message, rendered, message_id)
+        set_bodies(message, rendered, message_id)
         self._set_manners(message)
-        return _subject_line(rendered.subject) + message.as_bytes()
+        return subject_line(rendered.subject) + message.as_bytes()
 
     def _subject(self, rendered: str) -> str:
         subject = _clean(f"{self._marking} | {rendered.replace(_TOGETHER, ' ')}")
@@ -303,13 +303,21 @@ def _misread(rendered: Rendered, folder: Path, letter: AnyLetter) -> list[Fault]
         faults.append(Fault(file=html, expected="the marking must stand at the top and bottom"))
     if "lang=" not in rendered.html.partition("<head")[0]:
         faults.append(Fault(file=html, expected="the html element must name its language"))
-    if re.search(r"""(?:src|background)=|url\(|@import|<(?:script|form|link)""", rendered.html):
+    if _FETCHED.search(rendered.html):
         expected = "no picture, style or script may be fetched from elsewhere"
         faults.append(Fault(file=html, expected=expected))
+    if unknown := ids_in(rendered.html) - set(rendered.pictures):
+        expected = f"no picture of this mail has the content id {min(unknown)!r}"
+        mend = 'write src="cid:{{ picture | cid }}"'
+        faults.append(Fault(file=html, expected=expected, mend=mend))
     if any(concern in rendered.subject.casefold() for concern in _concerns(letter)):
         expected = "no category of concern may stand in a subject"
         faults.append(Fault(file=str(folder / "subject.txt"), expected=expected))
     return faults
+
+
+def _pictures(letter: AnyLetter) -> tuple[Picture, ...]:
+    return letter.pictures if isinstance(letter, DigestLetter) else ()
 
 
 def _concerns(letter: AnyLetter) -> set[str]:
@@ -425,29 +433,6 @@ def _paragraphs(rendered: str) -> str:
     joined = re.sub(r"(?<=\S)[ \t]*\n[ \t]+(?=\S)", " ", dropped)
     lines = [" ".join(line.split()) for line in joined.splitlines()]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-
-
-def _subject_line(subject: str) -> bytes:
-    """The header's bytes.
-
-    Not by EmailMessage: where words within ASCII and beyond it alternate, Python 3.11 adds and
-    loses spaces when it folds them. What already looks encoded is encoded too, else a reader's
-    program would decode text that only pretends.
-    """
-    plain = subject.isascii() and "=?" not in subject
-    header = Header(subject, "us-ascii" if plain else "utf-8", header_name="Subject")
-    return f"Subject: {header.encode(linesep=_CRLF)}\r\n".encode("ascii")
-
-
-def _set_bodies(message: EmailMessage, rendered: Rendered, message_id: str) -> None:
-    text = rendered.text
-    plain = text.isascii() and max(map(len, text.splitlines())) < _LONGEST_LINE
-    message.set_content(text, cte="7bit" if plain else "quoted-printable")
-    message.set_param("format", "flowed")
-    message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
-    # A boundary made by chance would give the same letter other bytes each time.
-    seed = f"{message_id}\0{rendered.text}\0{rendered.html}"
-    message.set_boundary(f"=_{hashlib.sha256(seed.encode()).hexdigest()[:40]}")
 
 
 def _flowed(text: str) -> str:

@@ -73,6 +73,43 @@ def in_brief(chart: ControlChart, name: str) -> str:
     return ", ".join(said) or "as usual"
 
 
+def title_of(chart: ControlChart) -> str:
+    """A chart's message, for its heading: `as usual`, `slower since the week of 11 January`."""
+    if chart.limits is None:
+        return "counts only" if chart.shows is Shows.COUNTS else "too few weeks for limits"
+    if not chart.points[-1].of:
+        return "nothing fell due in the last week"
+    held = {signal.kind: signal for signal in chart.now}
+    outside, run = held.get(SignalKind.OUTSIDE), held.get(SignalKind.RUN)
+    said = []
+    if run:
+        pace = "slower" if run.side is Side.BELOW else "quicker"
+        said.append(f"{pace} since the {_week_of(run.first, chart.points[-1].week)}")
+    if outside:
+        said.append(f"{outside.side} what chance explains")
+    return " and ".join(said) or "as usual"
+
+
+def standing(chart: ControlChart) -> str:
+    """How the last week stands, as briefly as can be: `as usual`, `8 weeks below, outside`."""
+    if chart.shows is Shows.COUNTS:
+        return "counts only"
+    if chart.limits is None:
+        return "no limits yet"
+    said = [
+        f"{signal.number} weeks {signal.side}" if signal.kind is SignalKind.RUN else "outside"
+        for signal in chart.now
+    ]
+    return ", ".join(said) or "as usual"
+
+
+def alt_of_many(charts: Sequence[tuple[str, ControlChart]], name: str) -> str:
+    """The text that stands in for a picture of several charts side by side, in their order."""
+    return f"Small control charts, {name}. " + " ".join(
+        f"{place}: {_last_share(chart)}, {standing(chart)}." for place, chart in charts
+    )
+
+
 def alt(chart: ControlChart, name: str) -> str:
     """The text that stands in for a picture of the chart: its message, with the figures."""
     if not chart.points:
@@ -116,6 +153,12 @@ def percent(share: Fraction, digits: int = 0) -> str:
     if share not in (0, 1):
         nearest = min(100 * parts - 1, max(1, nearest))
     return f"{nearest // parts}" + (f".{nearest % parts:0{digits}}" if digits else "")
+
+
+def _last_share(chart: ControlChart) -> str:
+    if not chart.points or not (last := chart.points[-1]).of:
+        return "nothing fell due in the last week"
+    return f"last week {share_in_words(last)} in time"
 
 
 class _Beside(NamedTuple):

@@ -8,7 +8,7 @@ It does not care which clocks are of the period.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.model import DAY, Duration, Instant, Verdict
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from monitor.report.figures import ClockRow
 
 RECORDED_LATE_AFTER: Final[Duration] = DAY
+
+
+class Took(NamedTuple):
+    """How long the duties of one rule took, in no order."""
+
+    ended: tuple[Sequence[Duration], ...]
+    """From start to end, of those that were stopped or decided."""
+    still_open: Sequence[Duration]
+    """The ages of those that are open and late."""
 
 
 class Part(NamedTuple):
@@ -103,6 +112,18 @@ class Cohort:
     def by(self, field: str) -> dict[str, Measured]:
         """What a field of their group holds → those duties, by its name."""
         return {name: _measured(cells) for name, cells in self._parted(field)}
+
+    def lengths(self) -> dict[str, Took]:
+        """Rule → how long its duties took, of duties to partners."""
+        return {
+            rule: Took(
+                ended=tuple(
+                    lengths for cell in cells for lengths in (cell.tally.closed, *cell.tally.plain)
+                ),
+                still_open=[age for cell in cells for age in cell.tally.open_],
+            )
+            for rule, cells in self._parted("rule", to_partners=True)
+        }
 
     def parts(self, field: str, *, with_spans: bool) -> tuple[Part, ...]:
         """The duties to partners, parted by a field of their group, in order of its names."""

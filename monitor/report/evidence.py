@@ -17,13 +17,13 @@ Cell: TypeAlias = str | int | float | None
 
 Row: TypeAlias = tuple[Cell, ...]
 
-Kind: TypeAlias = Literal["text", "number", "count", "share", "flag", "instant"]
+Kind: TypeAlias = Literal["text", "number", "count", "share", "flag", "date", "instant"]
 """How a column's cells are meant.
 
 `number`: shown as it is. `count`: how many duties, cases, notices or alerts; outside the force a
 table with one under ten is dropped. `share`: a float from 0 to 1, on pages said in per cent.
-`flag`: a bool. `instant`: microseconds UTC; on pages said in words in the force's zone, in CSV and JSON in ISO 8601
-UTC.
+`flag`: a bool. `date`: in ISO 8601, on pages said in words. `instant`: microseconds UTC; on pages
+said in words in the force's zone, in CSV and JSON in ISO 8601 UTC.
 """
 
 
@@ -49,6 +49,8 @@ class Table:
     """Said beneath it."""
     is_register: bool = False
     """Rows that name cases: left out of a pack for outside the force."""
+    is_on_page: bool = True
+    """False where the page says the same in passages: then it is in CSV and JSON alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,13 @@ class Image:
     height: int
     table: str = ""
     """The name of the table that it draws: where that is dropped, so is the picture."""
+
+
+class Passage(NamedTuple):
+    """Something with a heading of its own, and what is said of it: a word and its meaning each."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +91,13 @@ class Page:
 class Section:
     """One part of a pack: its page is called after `name`, and numbered in the order of the pack.
 
-    On the page: paragraphs, pictures, tables, and links to its pages.
+    On the page: paragraphs, passages, pictures, tables, and links to its pages.
     """
 
     name: str
     title: str
     paragraphs: tuple[str, ...] = ()
+    passages: tuple[Passage, ...] = ()
     tables: tuple[Table, ...] = ()
     images: tuple[Image, ...] = ()
     pages: Iterable[Page] = ()

@@ -19,13 +19,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from monitor.clocks.verdicts import NO_FEED_IN_DOUBT, TrustedUntil, verdict
 from monitor.model import OPEN_VERDICTS, Instant, Verdict
 from monitor.report.backlog import Backlog, NoNotice, OpenDuties
-from monitor.report.cohort import Cohort, Part
+from monitor.report.cohort import Cohort, Part, Took
 from monitor.report.measured import Measured
 from monitor.report.plain import PlainDuties
 
@@ -101,6 +101,8 @@ class Figures:
     parts: Mapping[str, tuple[Part, ...]]
     """`district`, `unit`, `category`, `risk` → the duties to partners parted by it."""
     on_trial: OnTrial = NONE_ON_TRIAL
+    lengths: Mapping[str, Took] = field(default_factory=dict, compare=False)
+    """Rule → how long each duty to a partner took; of which a picture is made."""
 
 
 def figures(
@@ -171,6 +173,7 @@ def figures(
             duties=by_trial.total(),
             counted=sum(number for (_, is_out), number in by_trial.items() if not is_out),
         ),
+        lengths=cohort.lengths(),
         parts={name: cohort.parts(name, with_spans=with_spans) for name in PARTED_BY},
     )
 

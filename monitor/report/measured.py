@@ -10,8 +10,8 @@ that at least so many per cent of the values do not exceed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from typing import Final, NamedTuple
 
 from monitor.model import Duration, Verdict
@@ -101,6 +101,24 @@ class Measured:
     def interval(self) -> Interval | None:
         """Where the share in time lies with 95 % confidence, None under 10."""
         return wilson(self.met, self.of) if self.of >= NO_PERCENTAGE_UNDER else None
+
+
+def added(groups: Iterable[Measured]) -> Measured:
+    """Several groups that share no duty, counted as one; how long it took is left out."""
+    counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for group in groups:
+        counts.update({name: getattr(group, name) for name in _COUNTS})
+        reasons.update(dict(group.reasons))
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return Measured(
+        **{name: counts[name] for name in _COUNTS}, reasons=tuple(ordered), span=NO_SPAN
+    )
+
+
+_COUNTS: Final = tuple(
+    each.name for each in fields(Measured) if each.name not in {"reasons", "span"}
+)
 
 
 def percentage(part: int, whole: int) -> int | None:

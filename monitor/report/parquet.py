@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import IO, Any, Final
+from typing import Any, Final, Protocol
 
 from monitor.report.evidence import Column, Row
 
@@ -19,11 +19,28 @@ GROUP: Final = 20_000
 """Rows that are held until they are written together."""
 
 
+class BinarySink(Protocol):
+    """As much of a binary file as is needed."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more can be written."""
+
+    def write(self, content: bytes, /) -> int:
+        """Take some bytes."""
+
+    def tell(self) -> int:
+        """How many there were."""
+
+    def flush(self) -> None:
+        """Pass them on."""
+
+
 class NoParquet(Exception):
     """pyarrow is not installed; the words say how it is."""
 
 
-def write_parquet(out: IO[bytes], columns: Sequence[Column], rows: Iterable[Row]) -> int:
+def write_parquet(out: BinarySink, columns: Sequence[Column], rows: Iterable[Row]) -> int:
     """Write rows; returns how many there were. Raises NoParquet."""
     schema = _schema(columns)
     import pyarrow as pa
@@ -60,6 +77,7 @@ def _schema(columns: Sequence[Column]) -> Any:
 
     types = {
         "text": pa.string(),
+        "date": pa.string(),
         "number": pa.int64(),
         "count": pa.int64(),
         "share": pa.float64(),

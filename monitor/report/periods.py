@@ -105,16 +105,23 @@ def digest_due(
     week is answered. Past the calendar's horizon the date stands: a digest on a holiday is better
     than none. ValueError for words that are no weekday or no time of day.
     """
-    time_of_day = dt.time.fromisoformat(at)
-    offset = dt.timedelta(days=_position(weekday))
     latest = Week.before(now, zone)
     for weeks_back in count():
         week = Week.of(latest.monday - weeks_back * _ONE_WEEK)
-        day = _working_day_from(week.monday + _ONE_WEEK + offset, calendar)
-        since = first_instant_of_local(dt.datetime.combine(day, time_of_day), zone)
+        since = digest_due_at(week, weekday, at, calendar=calendar, zone=zone)
         if since <= now:
             return DigestDue(week, since)
     raise AssertionError  # every digest before now is due
+
+
+def digest_due_at(
+    week: Week, weekday: str, at: str, *, calendar: Calendar, zone: ZoneInfo
+) -> Instant:
+    """When the digest of a week is due; ValueError as for `digest_due`."""
+    time_of_day = dt.time.fromisoformat(at)
+    first = week.monday + _ONE_WEEK + dt.timedelta(days=_position(weekday))
+    day = _working_day_from(first, calendar)
+    return first_instant_of_local(dt.datetime.combine(day, time_of_day), zone)
 
 
 def _position(weekday: str) -> int:

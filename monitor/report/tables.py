@@ -9,8 +9,8 @@ which are written here, are as they are. JSON Lines carries the text as it was.
 
 from __future__ import annotations
 
-import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -33,12 +33,12 @@ class Sink(Protocol):
 
 def write_csv(out: Sink, columns: Sequence[Column], rows: Iterable[Row]) -> int:
     """A header and a line for each row, each ended by LF; returns how many rows there were."""
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([column.name for column in columns])
+    out.write(",".join(column.name for column in columns) + "\n")
     as_text = [_IN_CSV.get(column.kind, _plain) for column in columns]
     written = 0
     for row in rows:
-        writer.writerow([said(cell) for said, cell in zip(as_text, row, strict=True)])
+        cells = [_quoted(said(cell)) for said, cell in zip(as_text, row, strict=True)]
+        out.write(",".join(cells) + "\n")
         written += 1
     return written
 
@@ -78,6 +78,19 @@ def iso(cell: Cell) -> str | None:
 @lru_cache(maxsize=4096)
 def _date(day: Instant) -> str:
     return isoformat(day * DAY)[:10]
+
+
+def _quoted(cell: Cell) -> str:
+    """A cell as RFC 4180 has it; the library leaves a lone CR bare, which ends a line for many."""
+    if cell is None:
+        return ""
+    text = str(cell)
+    if _TO_QUOTE.search(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+_TO_QUOTE: Final = re.compile('[",\r\n]')
 
 
 def _plain(cell: Cell) -> Cell:

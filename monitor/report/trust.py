@@ -52,6 +52,8 @@ class Said(NamedTuple):
     told: int = 0
     """Alerts in mails that were sent."""
     mails: int = 0
+    taken: int = 0
+    """Of those told, how many were taken within two hours."""
     waiting: int = 0
     undelivered: int = 0
     """Alerts in mails that were given up."""

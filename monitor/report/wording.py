@@ -46,6 +46,12 @@ class Wording:
     """From the least to the gravest."""
     waiting_for: Mapping[str, str] = field(default_factory=dict)
     """Kind of the last completed stage → what comes next."""
+    stages: Mapping[str, str] = field(default_factory=dict)
+    """Kind of a stage → its title, in the order of the way of a notice."""
+    told: str = "partner_notified"
+    """The kind of event by which a partner is told."""
+    categories: Mapping[str, str] = field(default_factory=dict)
+    risk_words: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     feeds: Mapping[str, str] = field(default_factory=dict)
     """Feed → its title."""
@@ -68,13 +74,24 @@ class Wording:
             return "no reason recorded"
         return self.reasons.get(code) or code.replace("_", " ")
 
+    def stage_before(self, kind: str) -> str:
+        """The title of the stage before; empty for the first."""
+        kinds = list(self.stages)
+        place = kinds.index(kind)
+        return self.stages[kinds[place - 1]] if place else ""
+
     def feed(self, name: str) -> str:
         """A feed's title, up to its colon."""
         return self.feeds.get(name, name.replace("-", " ")).partition(":")[0]
 
 
-def wording(rulebook: Rulebook, *, feeds: Mapping[str, str] | None = None) -> Wording:
-    """Words of the newest versions and of the vocabulary. `feeds`: feed → title."""
+def wording(
+    rulebook: Rulebook, *, feeds: Mapping[str, str] | None = None, told: str = "partner_notified"
+) -> Wording:
+    """Words of the newest versions and of the vocabulary.
+
+    `feeds`: feed → title. `told`: the kind of event by which a partner is told.
+    """
     vocabulary = rulebook.vocabulary
     order = list(vocabulary.partners)
     newest = [rulebook.newest(rule_id).rule for rule_id in rulebook.duties]
@@ -84,6 +101,10 @@ def wording(rulebook: Rulebook, *, feeds: Mapping[str, str] | None = None) -> Wo
         named_in_full=vocabulary.partners,
         risks=tuple(vocabulary.risks),
         waiting_for={stage.kind: stage.waiting_for for stage in vocabulary.stages},
+        stages={stage.kind: stage.title for stage in vocabulary.stages},
+        told=told,
+        categories=vocabulary.categories,
+        risk_words=vocabulary.risks,
         reasons=vocabulary.reason_codes,
         feeds=feeds or {},
     )

@@ -169,6 +169,11 @@ class Duty:
         return bool(self._elsewhere)
 
     @property
+    def calendar_versions(self) -> frozenset[str]:
+        """By which versions of calendars it is counted, for one organisation or another."""
+        return frozenset({self.calendar_version, *(h.version for h in self._elsewhere.values())})
+
+    @property
     def in_force(self) -> tuple[dt.date, dt.date | None]:
         """The first date on which this version governs, and the last; None: until further."""
         ends = [self.rule.effective.to] if self.rule.effective.to else []

@@ -8,7 +8,7 @@ It does not care how clocks are judged or counted.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -65,7 +65,7 @@ def clock_rows(
         # Two and not one: the first is answered by the index on due alone.
         not_due = or_(clock.c.due_at.is_(None), clock.c.due_at < since, clock.c.due_at >= until)
         questions = (due, and_(not_due, _open_at(as_of)))
-    narrowed = _told_of(where) if with_plain else [_not_plain(as_of), *_told_of(where)]
+    narrowed = told_of(where) if with_plain else [_not_plain(as_of), *told_of(where)]
     for asked in questions:
         statement = select(*columns).where(asked, *narrowed)
         yield from connection.execute(statement.execution_options(yield_per=_ROWS_AT_A_TIME))
@@ -104,7 +104,7 @@ def plain_rows(
         said,
         clock.c.case_id,
         _lasting(connection, clock.c.started_at, clock.c.stopped_at),
-    ).where(_due_within(connection, since, min(until, as_of)), *_is_plain(as_of), *_told_of(where))
+    ).where(_due_within(connection, since, min(until, as_of)), *is_plain(as_of), *told_of(where))
     yield from _as_the_driver_gives_them(connection, asked)
 
 
@@ -144,7 +144,8 @@ def _is_much_of_all(connection: Connection, since: Instant, until: Instant) -> b
     return (min(until, last) - max(since, first)) * _MANY_OF_ALL >= last - first
 
 
-def _is_plain(as_of: Instant) -> list[ColumnElement[bool]]:
+def is_plain(as_of: Instant) -> list[ColumnElement[bool]]:
+    """Which clocks were stopped by an instant, and no more is to be said of them."""
     return [
         clock.c.started_at <= as_of,
         clock.c.stopped_at <= as_of,
@@ -177,21 +178,21 @@ def _open_at(instant: Instant) -> ColumnElement[bool]:
     return and_(clock.c.started_at <= instant, or_(and_(*not_ended), clock.c.confirm_by < instant))
 
 
-def _told_of(where: Mapping[str, str]) -> list[ColumnElement[bool]]:
+def told_of(where: Mapping[str, str]) -> list[ColumnElement[bool]]:
     """Which clocks figures may speak of: those of the scope, and never a restricted one."""
     return [clock.c.restricted.is_(False), *(clock.c[name] == text for name, text in where.items())]
 
 
 def is_told_of(connection: Connection, where: Mapping[str, str]) -> bool:
     """Whether there is any clock of a scope that figures may speak of."""
-    asked = select(clock.c.id).where(*_told_of(where)).limit(1)
+    asked = select(clock.c.id).where(*told_of(where)).limit(1)
     return connection.scalar(asked) is not None
 
 
 def places(connection: Connection, kind: str, *, limit: int = 20) -> list[str]:
     """The districts, or the units, of which some clock tells."""
     column = clock.c[kind]
-    asked = select(column).where(column != "", *_told_of({})).distinct().order_by(column)
+    asked = select(column).where(column != "", *told_of({})).distinct().order_by(column)
     return list(connection.scalars(asked.limit(limit)))
 
 
@@ -229,9 +230,41 @@ def alert_counts(
         .select_from(alert)
         .join(clock, clock.c.id == alert.c.clock_id)
         .outerjoin(message, message.c.id == alert.c.message_id)
-        .where(alert.c.decided_at >= since, alert.c.decided_at < until, *_told_of(where))
+        .where(alert.c.decided_at >= since, alert.c.decided_at < until, *told_of(where))
     )
     return dict(connection.execute(asked).mappings().one())
+
+
+class SentAlert(NamedTuple):
+    """An alert that was told, and what names the clock that it is of."""
+
+    clock_id: int
+    inherits: Sequence[int]
+    case_id: int
+    rule: str
+    sent_at: Instant
+
+
+def sent_alerts(
+    connection: Connection, *, since: Instant, until: Instant, where: Mapping[str, str]
+) -> Iterator[SentAlert]:
+    """The alerts decided from `since` to before `until` whose mails were sent; no withdrawals."""
+    asked = (
+        select(clock.c.id, clock.c.inherits, clock.c.case_id, clock.c.rule, message.c.sent_at)
+        .select_from(alert)
+        .join(clock, clock.c.id == alert.c.clock_id)
+        .join(message, message.c.id == alert.c.message_id)
+        .where(
+            alert.c.decided_at >= since,
+            alert.c.decided_at < until,
+            alert.c.kind != AlertKind.WITHDRAWAL.value,
+            alert.c.state != "cancelled",
+            message.c.state == "sent",
+            *told_of(where),
+        )
+    )
+    for id_, inherits, case_id, rule, sent_at in connection.execute(asked):
+        yield SentAlert(id_, inherits or (), case_id, rule, sent_at)
 
 
 def taken_in(connection: Connection, *, since: Instant, until: Instant) -> dict[str, int]:

@@ -57,7 +57,7 @@ def events_by_column(
     names = [*_TIMES, *_WORDS, *(name for name in fields if name not in _WORDS)]
     names += ["attributes"] if declared else []
     wanted = (
-        select(event.c.case_id, *(_plain(connection, event.c[name]) for name in names))
+        select(event.c.case_id, *(plain(connection, event.c[name]) for name in names))
         .where(among(connection, event.c.case_id, case_ids), event.c.undone == 0)
         .order_by(event.c.case_id)
     )
@@ -81,7 +81,7 @@ def plain_rows(connection: Connection, asked: Select[Any]) -> list[tuple[Any, ..
     return [] if cursor is None else list(cursor.fetchall())
 
 
-def _plain(connection: Connection, column: Column[Any]) -> ColumnElement[Any]:
+def plain(connection: Connection, column: Column[Any]) -> ColumnElement[Any]:
     """A column as the driver can give it to us at once: an instant as a whole number."""
     is_zoned = connection.dialect.name == "postgresql" and isinstance(column.type, InstantType)
     return as_number(column) if is_zoned else column

@@ -7,7 +7,7 @@ event was read. It does not care what any of it means.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, func, or_, select
 
 from monitor.model import Event, Instant
 from monitor.rulebook.book import Documents
+from monitor.store.cases import MOVED
 from monitor.store.rows import EVENT_COLUMNS, event_of, in_parts
 from monitor.store.tables import action, activation, batch, case_, event, feed_gap
 
@@ -96,13 +97,55 @@ def received_events(connection: Connection, case_ids: Collection[int]) -> list[R
         .where(batch.c.number.is_not(None))
         .order_by(event.c.id)
     )
-    return [
+    found = [
         Received(case_id, event_of(row), number, intake, line, undone)
         for ids in in_parts(case_ids)
         for case_id, number, intake, line, undone, *row in connection.execute(
             asked.where(event.c.case_id.in_(ids))
         )
     ]
+    return _with_conclusions(connection, found)
+
+
+def _with_conclusions(connection: Connection, found: list[Received]) -> list[Received]:
+    """The same, where what was moved was concluded anew as of the undoing that made it so.
+
+    An undoing takes back every such conclusion about an event and stores those that still hold,
+    under the batch of the event: whatever stands after it was concluded by it, or later.
+    """
+    moved = {(one.event.feed, one.event.retracts) for one in found if one.event.kind == MOVED}
+    if not moved:
+        return found
+    undone = _conclusions_undone(connection, moved)
+    return [
+        one._replace(number=max([one.number, *_before(undone, one)]))
+        if one.event.kind == MOVED
+        else one
+        for one in found
+    ]
+
+
+def _before(undone: Mapping[tuple[str, bytes], Collection[int]], one: Received) -> list[int]:
+    numbers = undone.get((one.event.feed, one.event.retracts), ())
+    return [number for number in numbers if not one.undone or number < one.undone]
+
+
+def _conclusions_undone(
+    connection: Connection, moved: Collection[tuple[str, bytes]]
+) -> dict[tuple[str, bytes], set[int]]:
+    """(feed, identity) → the numbers at which it was undone that an event had been moved."""
+    numbers: dict[tuple[str, bytes], set[int]] = {}
+    for feed in {feed for feed, _ in moved}:
+        for identities in in_parts({identity for of, identity in moved if of == feed}):
+            told_of = select(event.c.case_id).where(
+                event.c.feed == feed, event.c.identity.in_(identities)
+            )
+            asked = select(event.c.retracts, event.c.undone).where(
+                event.c.case_id.in_(told_of), event.c.kind == MOVED, event.c.undone != 0
+            )
+            for identity, number in connection.execute(asked.where(event.c.feed == feed)):
+                numbers.setdefault((feed, identity), set()).add(number)
+    return numbers
 
 
 def rulebook_active_at(connection: Connection, instant: Instant) -> WasActive | None:

@@ -362,6 +362,23 @@ def digest_was_made(connection: Connection, *, scope: str, period: str, recipien
     return connection.scalar(asked) is not None
 
 
+class DigestMade(NamedTuple):
+    """A digest as it was first made for any reader."""
+
+    known: int
+    """Up to which number everything was known."""
+    made_at: Instant
+
+
+def digest_made(connection: Connection, *, scope: str, period: str) -> DigestMade | None:
+    """The first digest made of a scope and period; None where none was."""
+    asked = select(digest_run.c.known, digest_run.c.made_at).where(
+        digest_run.c.scope == scope, digest_run.c.period == period
+    )
+    row = connection.execute(asked.order_by(digest_run.c.id).limit(1)).one_or_none()
+    return None if row is None else DigestMade(row.known, row.made_at)
+
+
 def record_digest(
     connection: Connection,
     *,

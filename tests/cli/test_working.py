@@ -144,6 +144,7 @@ def test_help_is_there_at_once(bare_environment: dict[str, str], words: str) -> 
     assert "click" in loaded
     slow = {"sqlalchemy", "alembic", "jinja2", "css_inline", "pydantic", "pydantic_settings"}
     assert not loaded & {*slow, "apscheduler", "aiosmtplib", "structlog", "ruamel", "asyncio"}
+    assert not loaded & {"matplotlib", "numpy", "PIL"}
 
 
 def test_a_reader_that_leaves_early_is_no_fault(

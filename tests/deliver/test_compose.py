@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
 import re
 import shutil
+from email.message import EmailMessage
 from enum import Enum
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,8 +20,10 @@ from monitor.deliver.samples import SAMPLES
 from monitor.letters import (
     AnyLetter,
     BundleLetter,
+    DigestLetter,
     DutyLine,
     OverdueLetter,
+    Picture,
     Route,
     WarningLetter,
 )
@@ -320,6 +324,85 @@ def test_a_subject_has_a_sane_length_and_keeps_its_beginning() -> None:
     assert subject.startswith(f"{MARKING} | Overdue 1 h 00 at 02:00 | no record council")
 
 
+# --- pictures -------------------------------------------------------------------------------------
+
+DIGEST = SAMPLES["digest"]
+assert isinstance(DIGEST, DigestLetter)
+PICTURES = DIGEST.pictures
+
+
+def _shape(message: EmailMessage) -> list[Any]:
+    if not message.is_multipart():
+        return [message.get_content_type()]
+    return [message.get_content_type(), *map(_shape, message.iter_parts())]  # type: ignore[arg-type]  # parts of a message that is parsed by the same policy
+
+
+def test_a_picture_stands_beside_the_document_that_shows_it_and_no_other() -> None:
+    message = parsed(composed(DIGEST))
+    shown = re.findall(r'src="cid:([^"]+)"', body(message, "html"))
+    [picture] = [part for part in message.walk() if part.get_content_maintype() == "image"]
+
+    assert _shape(message) == [
+        "multipart/alternative",
+        ["text/plain"],
+        ["multipart/related", ["text/html"], ["image/png"]],
+    ]
+    assert [f"<{name}>" for name in shown] == [picture["Content-ID"]]
+    assert picture.get_content_disposition() == "inline"
+    assert picture.get_payload(decode=True) == PICTURES[0].content
+    assert shown[0].endswith("@monitor.police.example")
+    related = next(part for part in message.walk() if part.get_content_subtype() == "related")
+    assert related.get_param("type") == "text/html"
+
+
+def test_without_pictures_there_is_no_part_for_them() -> None:
+    bare = composed(_with_pictures())
+
+    assert _shape(parsed(bare)) == ["multipart/alternative", ["text/plain"], ["text/html"]]
+    assert b"cid:" not in bare
+
+
+def test_other_bytes_have_another_content_id() -> None:
+    """Else some programs show a picture of last week's mail."""
+    other = dataclasses.replace(PICTURES[0], content=PICTURES[0].content + b"\0")
+    rendered = [COMPOSER.render(DIGEST), COMPOSER.render(_with_pictures(other))]
+
+    assert rendered[0].pictures.keys().isdisjoint(rendered[1].pictures)
+
+
+def test_what_no_template_shows_is_not_sent(templates: Path) -> None:
+    """A service runs on its own copy of the templates, which may be older than pictures."""
+    (templates / "parts.html").write_text(
+        re.sub("<img[^>]*>", "", (templates / "parts.html").read_text(encoding="utf-8")),
+        encoding="utf-8",
+    )
+    older = a_composer(templates)
+
+    assert not older.render(DIGEST).pictures
+    assert check_templates(templates) == []
+
+
+def test_as_a_page_a_mail_holds_its_pictures_itself() -> None:
+    page = COMPOSER.render(DIGEST).page
+    [content] = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+
+    assert base64.b64decode(content) == PICTURES[0].content
+    assert "cid:" not in page
+
+
+def test_a_mail_with_large_pictures_has_short_lines_and_line_ends_of_mail() -> None:
+    large = dataclasses.replace(PICTURES[0], content=bytes(range(256)) * 500)
+    mail = composed(_with_pictures(large))
+
+    assert max(map(len, mail.split(b"\r\n"))) < 100
+    assert b"\n" not in mail.replace(b"\r\n", b"")
+
+
+def _with_pictures(*pictures: Picture) -> DigestLetter:
+    assert isinstance(DIGEST, DigestLetter)
+    return dataclasses.replace(DIGEST, pictures=pictures)
+
+
 # --- no text can be more than text ----------------------------------------------------------------
 
 ANY_TEXT = st.text(st.characters(), max_size=40)
@@ -394,7 +477,7 @@ def test_any_text_in_any_field_stays_text(name: str, before: str, after: str) ->
     tags = _tags(rendered.html)
     assert tags.tags <= PLAIN[name].tags
     assert tags.attributes <= PLAIN[name].attributes
-    assert all(re.fullmatch(r"tel:[0-9+]+", link) for link in tags.links)
+    assert all(re.fullmatch(r"tel:[0-9+]+|cid:[a-z0-9.@-]+", link) for link in tags.links)
 
 
 @pytest.mark.parametrize(
@@ -457,8 +540,12 @@ def test_the_html_is_what_outlook_and_a_screen_reader_can_use(name: str) -> None
     html = COMPOSER.render(SAMPLES[name]).html
 
     assert html.startswith('<!DOCTYPE html><html lang="en-GB">')
-    assert not re.search(r"flex|grid|border-radius|background-image|url\(|<img|<script|<link", html)
+    assert not re.search(r"flex|grid|border-radius|background-image|url\(|<script|<link", html)
     assert not re.search(r"https?://", html)
+    for picture in re.findall(r"<img[^>]*>", html):
+        assert re.search(r' src="cid:[^"]+"', picture), picture
+        assert re.search(r' alt="[^"]{20,}"', picture), picture
+        assert 'width="552"' in picture, "Outlook for Windows knows no max-width"
     assert "font-family: Arial" in html
     assert 'width="600"' in html
     for table in re.findall(r"<table[^>]*>", html):
@@ -586,6 +673,8 @@ def test_a_missing_file_is_a_fault(templates: Path) -> None:
         ("layout.html", ' lang="en-GB"', "", "name its language"),
         ("layout.html", "{{ marking }}", "", "the marking"),
         ("layout.html", "<title>", '<img src="http://x.example/p.png"><title>', "no picture"),
+        ("parts.html", 'src="cid:', 'src="//x.example/p.png?', "no picture"),
+        ("parts.html", "{{ p | cid }}", "weeks", "no picture of this mail has the content id"),
     ],
 )
 def test_what_a_mail_may_never_do_is_a_fault_although_it_renders(

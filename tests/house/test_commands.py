@@ -33,6 +33,11 @@ CONTRACT = {
     "status": ("--json", "--service", "--caseload"),
     "clocks": ("--as-of", "--format"),
     "explain": ("reference", "--rule", "--as-of", "--json"),
+    "evidence": (
+        *("--from", "--to", "--out", "--cases", "--sample", "--seed"),
+        *("--backlog", "--outside"),
+    ),
+    "export": ("what", "--format", "--from", "--to", "--out"),
     "digest": ("--week", "--scope", "--out", "--send"),
     "take": (
         *("reference", "--rule", "--child", "--organisation"),

@@ -40,7 +40,12 @@ KINDS = frozenset(
         "transfer_accepted",
     }
 )
-ATTRIBUTES = frozenset({"method", "message_id", "child_flag"})
+ATTRIBUTES = frozenset(
+    {
+        *("method", "message_id", "child_flag"),
+        *("voice_of_child", "school_recorded", "gp_recorded"),
+    }
+)
 GOOD = r"""
 title = "A sending log"
 folder = "drop"

@@ -23,8 +23,10 @@ def no_progress(_what: str, _done: int, _of: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A period and what is asked of it. Nothing in a pack depends on anything else, but for the
-    stated time at which it was made."""
+    """A period and what is asked of it.
+
+    Nothing in a pack depends on anything else, but for the stated time at which it was made.
+    """
 
     monitor: Monitor
     connection: Connection
@@ -42,8 +44,8 @@ class Asked:
     """How many cases to draw."""
     seed: str = ""
     dates: tuple[Instant, ...] = ()
-    """Dates of which the backlog is asked, earliest first; empty: the end of each month and of the
-    period."""
+    """Instants at which the backlog is asked, earliest first, none after `until`; empty: the end of
+    each month and of the period."""
     outside: bool = False
     """For readers outside the force: no register, no case, no table with a count under ten."""
     progress: Callable[[str, int, int], None] = no_progress

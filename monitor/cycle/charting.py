@@ -1,0 +1,112 @@
+"""The control charts of a scope, and their pictures.
+
+What comes in: an installation, an open transaction, the last week to chart. What goes out: a chart
+for each partner and district, and the pictures that a digest shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from monitor.cycle.series import weekly_shares
+from monitor.letters import Picture
+from monitor.report.change import Baseline, ControlChart, control_chart, since_first
+from monitor.report.change_words import alt, in_words, title_of
+from monitor.report.periods import Week
+from monitor.report.scopes import Scope
+from monitor.report.series import Series
+
+if TYPE_CHECKING:
+    from monitor.cycle.parts import Monitor
+    from monitor.model import Instant
+    from monitor.store.engine import Connection
+
+WEEKS = 52
+"""So many weeks are charted, where so many are known."""
+ALL = Series()
+
+
+def charted_weeks(
+    monitor: Monitor,
+    connection: Connection,
+    week: Week,
+    *,
+    now: Instant,
+    where: Mapping[str, str],
+    number: int = WEEKS,
+) -> Mapping[Series, ControlChart]:
+    """The charts of all partners and of each, in all and by district, up to a week.
+
+    A week that is not over is left out. Weeks before the first duty of the scope are no weeks; each
+    part's chart begins with the whole's, so that they stand beside each other.
+    """
+    last = week if week.end(monitor.zone) <= now else week.earlier
+    baseline = _baseline(monitor)
+    first = _back(last, number - 1)
+    if baseline is not None:
+        first = min(first, baseline.first)
+    found = weekly_shares(monitor, connection, first=first, last=last, where=where, now=now)
+    if ALL not in found:
+        return {}
+    known = len(since_first(found[ALL]))
+    return {
+        series: control_chart(points[len(points) - known :], baseline=baseline)
+        for series, points in found.items()
+    }
+
+
+def _baseline(monitor: Monitor) -> Baseline | None:
+    stated = monitor.settings.digest.baseline
+    return None if stated is None else Baseline(*map(Week.parse, stated))
+
+
+def _back(week: Week, number: int) -> Week:
+    for _ in range(number):
+        week = week.earlier
+    return week
+
+
+def pictures(charts: Mapping[Series, ControlChart], scope: Scope) -> tuple[Picture, ...]:
+    """The chart of a scope, and for the whole force beneath it one small chart a district."""
+    if ALL not in charts:
+        return ()
+    shown = [_chart(charts[ALL], scope.label)]
+    districts = _by_district(charts)
+    if not scope.columns and len(districts) > 1:
+        shown.append(_panels(districts))
+    return tuple(shown)
+
+
+def _chart(chart: ControlChart, label: str) -> Picture:
+    # matplotlib is loaded only where something is drawn.
+    from monitor.report.drawing import draw_chart  # noqa: PLC0415
+
+    title = f"{label}, duties to all partners: {title_of(chart)}"
+    drawn = draw_chart(chart, title=title)
+    said = alt(chart, f"duties to all partners, {label}")
+    return Picture(
+        name="weeks", content=drawn.content, alt=said, width=drawn.width, height=drawn.height
+    )
+
+
+def _panels(districts: Sequence[tuple[str, ControlChart]]) -> Picture:
+    from monitor.report.drawing import draw_small_multiples  # noqa: PLC0415 - as above
+
+    drawn = draw_small_multiples(districts, title="The same in each district")
+    return Picture(
+        name="districts",
+        content=drawn.content,
+        alt=" ".join(in_words(chart, name) for name, chart in districts),
+        width=drawn.width,
+        height=drawn.height,
+    )
+
+
+def _by_district(charts: Mapping[Series, ControlChart]) -> list[tuple[str, ControlChart]]:
+    """In order of their names; a district that the record does not name is none."""
+    return [
+        (Scope("district", each.district).label, chart)
+        for each, chart in sorted(charts.items())
+        if each.district and not each.partner
+    ]

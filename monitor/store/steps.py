@@ -1,0 +1,148 @@
+"""The steps of cases, for figures on where notices wait.
+
+What comes in: a span of due times, and which kinds of events are steps. What goes out: the cases
+that fell due in it, and the first instant of each of their steps. It reads, and never writes.
+
+A case that links join is one: its members are found by the case that stands for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Subquery,
+    case,
+    func,
+    or_,
+    select,
+    union_all,
+)
+
+from monitor.model import Instant
+from monitor.store.figures import told_of
+from monitor.store.histories import plain, plain_rows
+from monitor.store.tables import case_, clock, event
+
+
+class DueCase(NamedTuple):
+    """A duty to a partner of a case, or several to the same."""
+
+    case_id: int
+    partner: str
+    first_due_at: Instant
+    is_open: bool
+    """Whether one of them has not ended, and was due before the instant asked of."""
+
+
+class FirstDone(NamedTuple):
+    """A step of a case."""
+
+    case_id: int
+    kind: str
+    partner: str
+    at: Instant
+
+
+def due_cases(
+    connection: Connection,
+    *,
+    since: Instant,
+    until: Instant,
+    as_of: Instant,
+    where: Mapping[str, str],
+) -> Iterator[DueCase]:
+    """Every case and partner with a duty due from `since` to before `until`."""
+    due = clock.c.due_at
+    waits = case((_is_open(as_of), 1), else_=0)
+    asked = (
+        select(
+            clock.c.case_id,
+            clock.c.partner,
+            func.min(plain(connection, due)),
+            func.max(waits),
+        )
+        .where(due >= since, due < until, *_to_partners(where))
+        .group_by(clock.c.case_id, clock.c.partner)
+    )
+    for case_id, partner, first, is_open in plain_rows(connection, asked):
+        yield DueCase(case_id, partner, first, bool(is_open))
+
+
+def first_done(
+    connection: Connection,
+    kinds: Collection[str],
+    *,
+    since: Instant,
+    until: Instant,
+    where: Mapping[str, str],
+) -> Iterator[FirstDone]:
+    """The first of each step of those cases, of which every event counts as it is told.
+
+    A case in which something is told twice, or taken back, is in `weighed` and not here.
+    """
+    members = _members(since, until, where)
+    at = func.min(plain(connection, event.c.occurred_to))
+    asked = (
+        select(members.c.root, event.c.kind, event.c.partner, at)
+        .join(event, event.c.case_id == members.c.id)
+        .where(event.c.undone == 0, event.c.kind.in_(sorted(kinds)))
+        .group_by(members.c.root, event.c.kind, event.c.partner)
+    )
+    left_out = weighed(connection, since=since, until=until, where=where)
+    for row in plain_rows(connection, asked):
+        if row[0] not in left_out:
+            yield FirstDone(*row)
+
+
+def weighed(
+    connection: Connection, *, since: Instant, until: Instant, where: Mapping[str, str]
+) -> set[int]:
+    """Those of the cases in which an event is told more than once, or takes another back."""
+    members = _members(since, until, where)
+    here = (
+        select(members.c.root)
+        .join(event, event.c.case_id == members.c.id)
+        .where(event.c.undone == 0)
+    )
+    again = here.group_by(members.c.root, event.c.feed, event.c.identity).having(func.count() > 1)
+    back = here.where(event.c.retracts != b"")
+    return {root for asked in (again, back) for (root,) in plain_rows(connection, asked)}
+
+
+def members_of(connection: Connection, roots: Collection[int]) -> dict[int, int]:
+    """Case id → the case that stands for it, of those that stand for themselves or are joined."""
+    root = func.coalesce(case_.c.merged_into, case_.c.id).label("root")
+    asked = select(case_.c.id, root).where(
+        or_(case_.c.id.in_(sorted(roots)), case_.c.merged_into.in_(sorted(roots)))
+    )
+    return {row.id: row.root for row in connection.execute(asked)}
+
+
+def _members(since: Instant, until: Instant, where: Mapping[str, str]) -> Subquery:
+    due = clock.c.due_at
+    roots = (
+        select(clock.c.case_id.label("root"))
+        .distinct()
+        .where(due >= since, due < until, *_to_partners(where))
+        .cte("roots")
+    )
+    joined = select(case_.c.merged_into, case_.c.id).join(
+        roots, roots.c.root == case_.c.merged_into
+    )
+    alone = select(roots.c.root.label("root"), roots.c.root.label("id"))
+    return union_all(alone, joined).subquery("members")
+
+
+def _to_partners(where: Mapping[str, str]) -> list[ColumnElement[bool]]:
+    """Duties to partners of a scope, that stand."""
+    return [clock.c.partner != "", clock.c.superseded_at.is_(None), *told_of(where)]
+
+
+def _is_open(as_of: Instant) -> ColumnElement[bool]:
+    ends = (clock.c.stopped_at, clock.c.exempt_at, clock.c.void_at)
+    is_open = [or_(end.is_(None), end > as_of) for end in ends]
+    return clock.c.due_at.__lt__(as_of) & is_open[0] & is_open[1] & is_open[2]

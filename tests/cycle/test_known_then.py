@@ -1,0 +1,191 @@
+"""What is said of an earlier time is what was stored then, whatever became known since."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from monitor.assess.assess import assess_cases
+from monitor.cycle.known_then import known_point, restated, rows_known_then
+from monitor.cycle.parts import Monitor
+from monitor.model import DAY, HOUR, Event, Instant
+from monitor.report.figures import ClockRow
+from monitor.report.periods import Week
+from monitor.report.restated import in_words
+from monitor.report.scopes import Scope
+from monitor.rulebook.book import Rulebook, build_rulebook
+from monitor.store import actions, cases, intakes, rulebooks
+from monitor.store import figures as stored
+from monitor.store.engine import Engine, open_engine, reading, writing
+from monitor.store.tables import metadata
+from tests.clocks.histories import (
+    GENERATED_BOOK,
+    T0,
+    TOLERANCES,
+    book,
+    contact,
+    event,
+    generated_events,
+    rule,
+    told,
+)
+from tests.escalate.desk import EVERYBODY
+from tests.replay.stages import database, emptied
+from tests.store.world import new_intake, take_in
+
+FEWER = settings(max_examples=max(30, settings().max_examples // 2))
+REFERENCES = ("PPN-2027-004211", "PPN-2027-004212", "PPN-2027-004213")
+SINCE, UNTIL = T0 - DAY, T0 + 6 * DAY
+
+
+def monitor(rulebook: Rulebook = GENERATED_BOOK) -> Monitor:
+    """As much of an installation as is asked for here."""
+    told: Any = SimpleNamespace(rulebook=rulebook, roster=EVERYBODY)
+    return cast("Monitor", told)
+
+
+class Point(NamedTuple):
+    """What was stored when a number was the last."""
+
+    number: int
+    as_of: Instant
+    rows: Counter[ClockRow]
+
+
+# -- one part after another -------------------------------------------------------------------
+
+
+class Undo(NamedTuple):
+    """An intake of an earlier part is undone."""
+
+    place: int
+
+
+Part = list[Event] | Undo
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> list[Part]:
+    """Files of three cases that are linked now and then, and intakes that are undone."""
+    found: list[Part] = []
+    for number in range(draw(st.integers(2, 6))):
+        if number and not draw(st.integers(0, 3)):
+            found.append(Undo(draw(st.integers(0, number - 1))))
+            continue
+        feed = draw(st.sampled_from(("occurrence", "sending-log")))
+        events = draw(st.lists(generated_events(), min_size=1, max_size=5))
+        found.append([_placed(draw, each, feed, number) for each in events])
+    return found
+
+
+def _placed(draw: st.DrawFn, each: Event, feed: str, number: int) -> Event:
+    reference = draw(st.sampled_from(REFERENCES))
+    links = draw(st.sampled_from(("", "", "", *REFERENCES)))
+    links = "" if links == reference else links
+    own = each.identity
+    if draw(st.integers(0, 2)):  # else a source moves it from case to case
+        own = b"%b-%b" % (reference[-1].encode(), own)
+    content = b"%b%d" % (each.content[:8], hash((reference, links, feed)) % 10**9)
+    return each._replace(feed=feed, reference=reference, links=links, identity=own, content=content)
+
+
+def _live(engine: Engine, told_in: list[Part], rulebook: Rulebook) -> list[Point]:
+    points, begun = [], []
+    with writing(engine) as connection:
+        for feed, tolerance in TOLERANCES.items():
+            intakes.register_feed(connection, feed, tolerance=tolerance, lag=0)
+    for place, part in enumerate(told_in):
+        now = T0 + place * 9 * HOUR
+        if isinstance(part, Undo):
+            _undo(engine, begun[part.place % len(begun)], rulebook, now=now)
+        else:
+            with writing(engine) as connection:
+                begun.append(new_intake(connection, feed=part[0].feed, now=now))
+            take_in(engine, *part, book=rulebook, intake_id=begun[-1], now=now)
+        points.append(_point(engine, now))
+    return points
+
+
+def _undo(engine: Engine, intake: int, rulebook: Rulebook, *, now: Instant) -> None:
+    with writing(engine) as connection:
+        intakes.lock_cases_of(connection, intake)
+        number = actions.record_action(
+            connection, kind="undo", target=f"intake {intake}", actor="op", now=now
+        )
+        changed = intakes.undo_intake(connection, intake, number=number)
+        assess_cases(connection, changed, rulebook, tolerances=TOLERANCES, now=now)
+
+
+def _point(engine: Engine, as_of: Instant) -> Point:
+    with reading(engine) as connection:
+        found = stored.clock_rows(
+            connection, ClockRow._fields, since=SINCE, until=UNTIL, as_of=as_of, where={}
+        )
+        rows = _standing(map(ClockRow._make, found), as_of)
+        return Point(intakes.last_number(connection), as_of, rows)
+
+
+def _standing(rows: Iterator[ClockRow], as_of: Instant) -> Counter[ClockRow]:
+    return Counter(row for row in rows if row.superseded_at is None or row.superseded_at > as_of)
+
+
+def _then(engine: Engine, point: Point, rulebook: Rulebook) -> Counter[ClockRow]:
+    with reading(engine) as connection:
+        found = rows_known_then(
+            monitor(rulebook),
+            connection,
+            number=point.number,
+            since=SINCE,
+            until=UNTIL,
+            as_of=point.as_of,
+            where={},
+        )
+        return _standing(found, point.as_of)
+
+
+@pytest.fixture(scope="module")
+def in_memory() -> Iterator[Engine]:
+    with database() as engine:
+        yield engine
+
+
+MOVED_AND_UNDONE: list[Part] = [
+    [contact(id="1")],
+    [contact(id="1", revision=1)._replace(reference=REFERENCES[1])],
+    [contact(id="1", revision=2)._replace(reference=REFERENCES[2])],
+    Undo(1),
+]
+"""The source moves a contact from case to case; what it said in between is then undone."""
+
+
+@FEWER
+@given(told_in=parts())
+@example(MOVED_AND_UNDONE)
+def test_what_was_stored_then_is_found_again(in_memory: Engine, told_in: list[Part]) -> None:
+    points = _live(emptied(in_memory), told_in, GENERATED_BOOK)
+    for point in points:
+        assert _then(in_memory, point, GENERATED_BOOK) == point.rows
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_it_is_so_on_postgresql_too(postgres_empty: Engine, data: st.DataObject) -> None:
+    told_in = data.draw(parts())
+    points = _live(emptied(postgres_empty), told_in, GENERATED_BOOK)
+    for point in points:
+        assert _then(postgres_empty, point, GENERATED_BOOK) == point.rows
+
+
+@pytest.fixture(scope="module")
+def postgres_empty(postgres_server: Any) -> Iterator[Engine]:
+    with postgres_server.database("template0") as url:
+        engine = open_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        metadata.create_all(engine)
+        yield engine
+        engine.dispose()
