@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks.measure import Bench, Comparison, Sample, timed
 from monitor.model import DAY, HOUR
 from monitor.report.cohort import RECORDED_LATE_AFTER
-from monitor.report.figures import ClockRow, figures
+from monitor.report.figures import figures
 from monitor.report.plain import SEPARATOR, Group, plain_duties
+from monitor.report.row import ClockRow
 from monitor.store import figures as stored
 from monitor.store.engine import open_engine, reading
 from monitor.store.tables import metadata

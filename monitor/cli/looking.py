@@ -152,13 +152,28 @@ def explain(
     help="Write exactly what would be sent into this folder.",
 )
 @click.option("--send", is_flag=True, help="Put the digests into the outbox.")
+@click.option(
+    "--as-known",
+    default="now",
+    help="now; then, as when the week's own digest was made; or an instant.",
+    show_default=True,
+)
+@click.option("--outside", is_flag=True, help="As readers outside the force may have it.")
 @with_config
-def digest(config: Path, week: str | None, scope: str | None, out: Path | None, send: bool) -> None:
+def digest(
+    config: Path,
+    week: str | None,
+    scope: str | None,
+    out: Path | None,
+    send: bool,
+    as_known: str,
+    outside: bool,
+) -> None:
     """The weekly digest: on the terminal, into a folder, or into the outbox."""
     from monitor.cycle.weekly import UnknownScope, make_digests, queue_digests
 
-    if out is not None and send:
-        raise click.UsageError("--out and --send exclude each other")
+    if send and (out is not None or outside or as_known != "now"):
+        raise click.UsageError("--send excludes --out, --outside and --as-known")
     now = system_now()
     with opened(config, now=now, activate=send) as monitor:
         try:
@@ -168,7 +183,8 @@ def digest(config: Path, week: str | None, scope: str | None, out: Path | None, 
                 if not queued:
                     click.echo("none was due: nobody reads that scope, or it was made before")
                 return
-            for made in make_digests(monitor, now=now, week=week, scope=scope):
+            asked = {"week": week, "scope": scope}
+            for made in make_digests(monitor, now=now, **asked, as_known=as_known, outside=outside):
                 if out is None:
                     click.echo(made.text)
                     continue

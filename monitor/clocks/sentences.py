@@ -47,7 +47,9 @@ class Spoken:
     def no_record(self) -> str:
         """What is missing."""
         if self.duty.rule.subject:
-            return f"no record of the {self.duty.rule.subject}"
+            subject = self.duty.rule.subject
+            has_article = subject.startswith(("a ", "an ", "the "))
+            return f"no record of {subject if has_article else f'the {subject}'}"
         return f"no record that {self.whom} has been told" if self.whom else "no record of it"
 
 

@@ -80,7 +80,8 @@ class Anew:
         groups = known_since.groups_ever_linked(self._connection, touched)
         touched = touched.union(*groups.values())
         if received is None:
-            received = by_case(known.received_events(self._connection, touched))
+            told = known.received_events(self._connection, touched, up_to=number)
+            received = by_case(told)
         return self.fold(touched, groups, rulebook, received=received, number=number, as_of=as_of)
 
     def rulebook(self, as_of: Instant) -> Rulebook:
@@ -97,9 +98,14 @@ class Anew:
         self, told_of: Collection[int], rulebook: Rulebook, *, number: int, as_of: Instant
     ) -> frozenset[int]:
         """Cases that do not stand as they are stored, without those linked to them."""
-        anew = {case_of(each.target) for each in self._restated if each.number > number}
-        restated = cases.known_ids(self._connection, anew - {""}) if anew else {}
-        return frozenset(told_of).union(restated.values(), self._otherwise(rulebook, as_of))
+        restated = self.cases_restated_since(number)
+        return frozenset(told_of).union(restated, self._otherwise(rulebook, as_of))
+
+    def cases_restated_since(self, number: int) -> frozenset[int]:
+        """Cases that were measured anew on purpose since a number."""
+        named = {case_of(each.target) for each in self._restated if each.number > number}
+        found = cases.known_ids(self._connection, named - {""}) if named else {}
+        return frozenset(found.values())
 
     def _otherwise(self, then: Rulebook, as_of: Instant) -> frozenset[int]:
         """Cases that a rulebook made active since measures, or may measure, otherwise."""
@@ -163,7 +169,7 @@ class Anew:
             if group[0] in events
             for each in joined_cases({case_id: events[case_id] for case_id in group[1]}, references)
         ]
-        alone = events.keys() - groups.keys()
+        alone = {case_id for case_id, told in events.items() if told and case_id not in groups}
         return fold_each(alone, joined, events, rulebook, self._tolerances)
 
     # -- by what it was measured --------------------------------------------------------------
@@ -272,7 +278,7 @@ class _Measuring:
 
     def as_measured(self, folded: Sequence[StoodThen]) -> list[StoodThen]:
         """The same clocks; those that are measured otherwise today as they were measured then."""
-        differing = self._differing(folded)
+        differing = self._differing(folded) | self._restated(folded)
         if not differing:
             return list(folded)
         twins = self._twins(differing)
@@ -297,6 +303,11 @@ class _Measuring:
             if measured is not None and measured != {(clock.rule_version, clock.calendar_version)}:
                 found.add(case_id)
         return found
+
+    def _restated(self, folded: Iterable[StoodThen]) -> set[int]:
+        """Cases that were measured anew since: what they say today is no witness of then."""
+        restated = set(map(self._root, self._anew.cases_restated_since(self._number)))
+        return {each.case_id for each in folded if self._root(each.case_id) in restated}
 
     def _root(self, case_id: int) -> int:
         group = self._groups.get(case_id)

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from monitor.clocks.steps import Step
 from monitor.clocks.steps import first_done as first_done_of
 from monitor.clocks.timeline import Fact, live_facts
+from monitor.cycle.known_then import KnownPoint, rows_known_then
 from monitor.escalate.orders import ActionKind, about_case, about_clock, about_rule_of_case
 from monitor.model import DAY, HOUR, Event, Instant
 from monitor.report.cohort import RECORDED_LATE_AFTER
 from monitor.report.completeness import Completeness, completeness
-from monitor.report.figures import ClockRow, Figures, figures
+from monitor.report.figures import Figures, figures
 from monitor.report.plain import SEPARATOR, Group, plain_duties
 from monitor.report.questions import PARTS, NearLimit, near_limits
+from monitor.report.row import ClockRow
 from monitor.report.stages import CaseSteps, StepFigures, StepNames, step_figures
 from monitor.report.trust import FeedHours, FeedState, Said, Silence, feed_hours
 from monitor.report.wording import left_out, stop_feeds
-from monitor.store import actions, cases, intakes
+from monitor.store import actions, cases, intakes, known
 from monitor.store import figures as stored
 from monitor.store import steps as stored_steps
 from monitor.store.rows import in_parts
@@ -50,25 +52,37 @@ def count(
     now: Instant,
     where: Mapping[str, str],
     with_spans: bool = False,
+    then: KnownPoint | None = None,
 ) -> Figures:
-    """The figures of what fell due from `since` to before `until`, as they stand at `now`."""
+    """The figures of what fell due from `since` to before `until`, as they stand at `now`.
+
+    `then`: up to where everything was known, which is `now` of then; None: all that is known today.
+    """
     period: dict[str, Any] = {"since": since, "until": until, "as_of": now}
     asked: dict[str, Any] = {**period, "where": where}
-    rows = stored.clock_rows(connection, ClockRow._fields, **asked, with_plain=False)
-    plain = stored.plain_rows(
-        connection,
-        **asked,
-        recorded_late_after=RECORDED_LATE_AFTER,
-        group=Group._fields,
-        separator=SEPARATOR,
-    )
+    rows: Iterator[ClockRow]
+    if then is None:
+        read = stored.clock_rows(connection, ClockRow._fields, **asked, with_plain=False)
+        rows = map(ClockRow._make, read)
+        plain = stored.plain_rows(
+            connection,
+            **asked,
+            recorded_late_after=RECORDED_LATE_AFTER,
+            group=Group._fields,
+            separator=SEPARATOR,
+        )
+        trusted = stored.trusted_until(connection)
+    else:
+        rows = rows_known_then(monitor, connection, number=then.number, **asked)
+        plain = iter(())
+        trusted = known.silent_at(connection, now)
     return figures(
-        map(ClockRow._make, rows),
+        rows,
         **period,
         plain=plain_duties(plain),
         risks=tuple(monitor.rulebook.vocabulary.risks),
         stop_feeds=stop_feeds(monitor.rulebook),
-        trusted_until=stored.trusted_until(connection),
+        trusted_until=trusted,
         left_out=left_out(monitor.rulebook),
         no_notice_rule=monitor.settings.digest.no_notice_rule,
         trial=frozenset(monitor.rulebook.documents.trial),

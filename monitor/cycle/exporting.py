@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from monitor.cycle.lists import says, trusted_until
@@ -184,6 +185,8 @@ _FIELDS: Final = (
 )
 """Of a clock, as they are stored."""
 
+_fields_of: Final = attrgetter(*_FIELDS)
+
 _INSTANTS: Final = frozenset(
     {"due_before", "confirm_by", "held_from", "held_until", "review_at"}
     | {"occurred_from", "occurred_to"}
@@ -232,7 +235,7 @@ def _clock_rows(
             stopped if stopped is not None and stopped <= now else None,
             says(kept, monitor.rulebook, trusted, at=now).value,
             (clock.key.rule, clock.rule_version) in trial,
-            *(getattr(clock, name) for name in _FIELDS),
+            *_fields_of(clock),
             None if raised is None else raised // MINUTE,
             kept.episode,
         )

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from monitor.clocks.verdicts import TrustedUntil, verdict
 from monitor.cycle.anew import Anew, Then, values_of
 from monitor.model import Clock, Instant, Verdict
-from monitor.report.figures import ClockRow, StopFeeds
+from monitor.report.figures import StopFeeds
 from monitor.report.periods import Week, digest_due_at
 from monitor.report.restated import Duty, Restated, changes
+from monitor.report.row import ClockRow
 from monitor.report.scopes import Scope
 from monitor.report.wording import left_out, stop_feeds
 from monitor.store import figures as stored

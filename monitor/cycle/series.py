@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, cast
 from monitor.clocks.verdicts import verdict
 from monitor.model import Clock, Instant, Verdict
 from monitor.report.change import WeekPoint
-from monitor.report.figures import ClockRow
 from monitor.report.periods import Week
+from monitor.report.row import ClockRow
 from monitor.report.series import Counted, Series, is_counted, series
 from monitor.report.wording import left_out, stop_feeds
 from monitor.store import figures as stored

@@ -10,22 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from monitor.cycle.asked import people_in_words
-from monitor.cycle.charting import charted_weeks, pictures
-from monitor.cycle.counting import count, heard, limits, said, way_of_notices
-from monitor.cycle.known_then import restated
+from monitor.cycle.digests import Edition, digest_of
 from monitor.cycle.mails import ended_late_for
 from monitor.letters import DigestLetter
 from monitor.logs import get_logger
 from monitor.model import Instant
-from monitor.report.digest import DigestInput, digest_letter, named_cases
 from monitor.report.periods import DigestDue, Week, digest_due
-from monitor.report.restated import Restated
 from monitor.report.scopes import Scope
-from monitor.report.trust import TakenIn
-from monitor.report.wording import wording
 from monitor.store import alerts, intakes, outbox
 from monitor.store import figures as stored
 from monitor.store.engine import Connection, reading, take_turn, writing
@@ -55,7 +48,7 @@ class MissedDigest(NamedTuple):
 class MadeDigest:
     """One digest, exactly as it would be sent."""
 
-    scope: Scope
+    edition: Edition
     week: Week
     subject: str
     text: str
@@ -65,7 +58,7 @@ class MadeDigest:
 
     def write(self, folder: Path) -> list[Path]:
         """Write the mail, its text and its page; returns the files."""
-        stem = f"{self.week}-{str(self.scope).replace(':', '-')}"
+        stem = f"{self.week}-{str(self.edition).replace(':', '-').replace(' ', '-')}"
         files = {
             folder / f"{stem}.eml": self.content,
             folder / f"{stem}.txt": f"Subject: {self.subject}\n\n{self.text}".encode(),
@@ -77,17 +70,29 @@ class MadeDigest:
 
 
 def make_digests(
-    monitor: Monitor, *, now: Instant, week: str | None = None, scope: str | None = None
+    monitor: Monitor,
+    *,
+    now: Instant,
+    week: str | None = None,
+    scope: str | None = None,
+    as_known: str = "now",
+    outside: bool = False,
 ) -> Iterator[MadeDigest]:
     """Digests of a week (by default the last) for one scope or all that somebody reads.
 
-    Raises ValueError for words that are no week, or for one that has not begun, and UnknownScope.
+    `as_known`: `now`, `then` (when the week's own digest was made) or an instant in ISO 8601.
+    `outside`: as readers outside the force have it. Raises ValueError for words that are no week or
+    no instant, or for what has not begun, and UnknownScope.
     """
     chosen = _week(monitor, week, now=now) if week else Week.before(now, monitor.zone)
     readers = _readers(monitor)
-    asked = [_scope(monitor, scope)] if scope else list(readers) or [Scope.parse("force")]
-    for each in asked:
-        letter, _ = _letter(monitor, each, chosen, now=now)
+    editions = list(readers) or [Edition(Scope.parse("force"))]
+    if scope:
+        editions = [Edition(_scope(monitor, scope))]
+    if outside:
+        editions = list(dict.fromkeys(each._replace(is_outside=True) for each in editions))
+    for each in editions:
+        letter, _ = digest_of(monitor, each, chosen, now=now, as_known=as_known)
         to = (readers.get(each) or ("reader@" + monitor.mail_domain,))[0]
         name = monitor.composer.message_id(f"digest {each} {chosen} {to}")
         yield _made(monitor, letter, each, chosen, to=to, message_id=name, now=now)
@@ -111,7 +116,7 @@ def queue_digests(
         return 0
     queued = 0
     for each, addresses in _readers(monitor).items():
-        if wanted in (None, each):
+        if wanted in (None, each.scope):
             queued += _queue(monitor, each, chosen, addresses, now=now)
     return queued
 
@@ -123,8 +128,8 @@ def missed_digest(monitor: Monitor, *, now: Instant) -> MissedDigest | None:
         return None
     with reading(monitor.engine) as connection:
         missed = sum(
-            len(_owed(connection, scope, due.week, addresses))
-            for scope, addresses in _readers(monitor).items()
+            len(_owed(connection, edition, due.week, addresses))
+            for edition, addresses in _readers(monitor).items()
         )
     return MissedDigest(due.week, due.since, missed) if missed else None
 
@@ -146,7 +151,7 @@ def _scope(monitor: Monitor, text: str) -> Scope:
         scope = Scope.parse(text)
     except ValueError as error:
         raise UnknownScope(str(error)) from None
-    configured = {*_readers(monitor), *_places_of_posts(monitor)}
+    configured = {each.scope for each in _readers(monitor)} | set(_places_of_posts(monitor))
     with reading(monitor.engine) as connection:
         is_known = scope in configured or not scope.columns
         if is_known or stored.is_told_of(connection, scope.columns):
@@ -164,8 +169,13 @@ def _places_of_posts(monitor: Monitor) -> Iterator[Scope]:
                 yield Scope(kind, place)
 
 
-def _readers(monitor: Monitor) -> dict[Scope, tuple[str, ...]]:
-    return {Scope.parse(digest.scope): digest.to for digest in monitor.roster.file.digests}
+def _readers(monitor: Monitor) -> dict[Edition, tuple[str, ...]]:
+    """Edition → its readers, each once."""
+    readers: dict[Edition, tuple[str, ...]] = {}
+    for digest in monitor.roster.file.digests:
+        edition = Edition(Scope.parse(digest.scope), digest.outside)
+        readers[edition] = tuple(dict.fromkeys((*readers.get(edition, ()), *digest.to)))
+    return readers
 
 
 def _due(monitor: Monitor, *, now: Instant) -> DigestDue | None:
@@ -184,35 +194,37 @@ def _due(monitor: Monitor, *, now: Instant) -> DigestDue | None:
 
 
 def _queue(
-    monitor: Monitor, scope: Scope, week: Week, addresses: tuple[str, ...], *, now: Instant
+    monitor: Monitor, edition: Edition, week: Week, addresses: tuple[str, ...], *, now: Instant
 ) -> int:
     with reading(monitor.engine) as connection:
-        owed = _owed(connection, scope, week, addresses)
+        owed = _owed(connection, edition, week, addresses)
     if not owed:
         return 0
-    letter, known = _letter(monitor, scope, week, now=now)
+    letter, known = digest_of(monitor, edition, week, now=now)
     queued = 0
     for address in owed:
         with writing(monitor.engine) as connection:
             take_turn(connection, "digest")  # else two nodes would both find that none was made
             if not outbox.digest_was_made(
-                connection, scope=str(scope), period=str(week), recipient=address
+                connection, scope=str(edition), period=str(week), recipient=address
             ):
-                _put_into_outbox(monitor, connection, letter, scope, week, address, known, now=now)
+                _put_into_outbox(
+                    monitor, connection, letter, edition, week, address, known, now=now
+                )
                 queued += 1
-    log.info("digest_queued", scope=str(scope), week=str(week), readers=queued)
+    log.info("digest_queued", scope=str(edition), week=str(week), readers=queued)
     return queued
 
 
 def _owed(
-    connection: Connection, scope: Scope, week: Week, addresses: tuple[str, ...]
+    connection: Connection, edition: Edition, week: Week, addresses: tuple[str, ...]
 ) -> list[str]:
     """Readers for whom the digest of a scope and week was not made."""
     return [
         address
         for address in addresses
         if not outbox.digest_was_made(
-            connection, scope=str(scope), period=str(week), recipient=address
+            connection, scope=str(edition), period=str(week), recipient=address
         )
     ]
 
@@ -221,7 +233,7 @@ def _put_into_outbox(
     monitor: Monitor,
     connection: Connection,
     letter: DigestLetter,
-    scope: Scope,
+    edition: Edition,
     week: Week,
     address: str,
     known: int,
@@ -231,16 +243,16 @@ def _put_into_outbox(
     """The mail and the record that it was made, together or not at all."""
     redirect = monitor.settings.telling.redirect_all_to
     if redirect:
-        letter = replace(letter, redirected=f"a reader of the digest, {scope.label}")
+        letter = replace(letter, redirected=f"a reader of the digest, {edition.scope.label}")
     over = ended_late_for(monitor, connection, address, now=now)
     letter = replace(letter, ended_late=tuple(over.values()))
     name = outbox.new_message_id(monitor.mail_domain)
-    made = _made(monitor, letter, scope, week, to=redirect or address, message_id=name, now=now)
+    made = _made(monitor, letter, edition, week, to=redirect or address, message_id=name, now=now)
     message_id = outbox.queue_message(
         connection,
         kind=DIGEST,
         address=address,
-        role=f"reader of {scope}",
+        role=f"reader of {edition}",
         domain=monitor.mail_domain,
         now=now,
         not_before=now,
@@ -251,7 +263,7 @@ def _put_into_outbox(
     alerts.let_carry(connection, message_id, over)
     outbox.record_digest(
         connection,
-        scope=str(scope),
+        scope=str(edition),
         period=str(week),
         recipient=address,
         message_id=message_id,
@@ -263,7 +275,7 @@ def _put_into_outbox(
 def _made(
     monitor: Monitor,
     letter: DigestLetter,
-    scope: Scope,
+    edition: Edition,
     week: Week,
     *,
     to: str,
@@ -273,67 +285,10 @@ def _made(
     rendered = monitor.composer.render(letter)
     content = monitor.composer.compose(letter, to=to, message_id=message_id, date=now)
     return MadeDigest(
-        scope=scope,
+        edition=edition,
         week=week,
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.page,
         content=content,
-    )
-
-
-# -- what it is made of -----------------------------------------------------------------------
-
-
-def _letter(
-    monitor: Monitor, scope: Scope, week: Week, *, now: Instant
-) -> tuple[DigestLetter, int]:
-    """The digest of a scope and week as known now, and up to which number that is."""
-    since, until, where = week.first(monitor.zone), week.end(monitor.zone), scope.columns
-    settings = monitor.settings.digest
-    titles = {name: feed.title for name, feed in monitor.feeds.items()}
-    with reading(monitor.engine) as connection:
-        period: dict[str, Any] = {"since": since, "until": until}
-        counted = count(monitor, connection, **period, now=now, where=where)
-        way = way_of_notices(monitor, connection, week, now=now, where=where)
-        weeks = charted_weeks(monitor, connection, week, now=now, where=where)
-        known = DigestInput(
-            figures=counted,
-            scope=scope,
-            week=week,
-            wording=wording(monitor.rulebook, feeds=titles, told=settings.told),
-            references=stored.references(connection, named_cases(counted)),
-            charts={
-                series.partner: chart for series, chart in weeks.items() if not series.district
-            },
-            steps=way.steps,
-            completeness=way.completeness,
-            near=limits(monitor, connection, week, now=now, where=where),
-            feeds=heard(connection, since=since, until=min(until, now)),
-            taken_in=TakenIn(**stored.taken_in(connection, **period)),
-            said=said(connection, **period, where=where),
-            restated=_restated(monitor, connection, scope, week.earlier, now=now),
-            people=people_in_words(monitor, connection, where, now=now),
-            zone=monitor.zone,
-        )
-        letter = digest_letter(known)
-        return replace(letter, pictures=pictures(weeks, scope)), intakes.last_number(connection)
-
-
-def _restated(
-    monitor: Monitor, connection: Connection, scope: Scope, week: Week, *, now: Instant
-) -> Restated | None:
-    """What the week before says otherwise than its digest did; None where none was made."""
-    made = outbox.digest_made(connection, scope=str(scope), period=str(week))
-    if made is None:
-        return None
-    return restated(
-        monitor,
-        connection,
-        number_then=made.known,
-        as_of_then=made.made_at,
-        now=now,
-        since=week.first(monitor.zone),
-        until=week.end(monitor.zone),
-        where=scope.columns,
     )

@@ -63,6 +63,8 @@ class Digest(_Written):
 
     scope: str = Field(pattern=r"^(force|district:.+|unit:.+)$")
     to: tuple[Address, ...] = Field(min_length=1)
+    outside: bool = False
+    """Its readers are outside the force: no case is named, and no table with a count under ten."""
 
 
 class RosterFile(_Written):

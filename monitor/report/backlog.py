@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from monitor.model import DAY, OPEN_VERDICTS, Duration, Instant, Verdict
 
 if TYPE_CHECKING:
-    from monitor.report.figures import ClockRow
+    from monitor.report.row import ClockRow
 
 AGE_BANDS: Final = (1 * DAY, 3 * DAY, 7 * DAY, 14 * DAY)
 """Where one band of age ends and the next begins; the last is open."""

@@ -18,7 +18,7 @@ from monitor.report.plain import Group, PlainDuties, number_of_different
 if TYPE_CHECKING:
     from array import array
 
-    from monitor.report.figures import ClockRow
+    from monitor.report.row import ClockRow
 
 RECORDED_LATE_AFTER: Final[Duration] = DAY
 

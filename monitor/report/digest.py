@@ -11,8 +11,7 @@ there is any, so does the share with all of it counted as late.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from monitor.letters import DigestLetter, DigestRow, DigestTable, FeedRead
@@ -21,53 +20,15 @@ from monitor.report import digest_open as open_now
 from monitor.report import digest_shares as shares
 from monitor.report import digest_trust as trust
 from monitor.report.change_words import in_words
-from monitor.report.completeness import NOTHING_ASKED, Completeness
-from monitor.report.questions import NearLimit, bunching, regraded
+from monitor.report.digest_input import DigestInput
+from monitor.report.questions import bunching, regraded
 from monitor.words import capital, count
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
-    from monitor.report.change import ControlChart
     from monitor.report.figures import Figures
-    from monitor.report.periods import Week
-    from monitor.report.restated import Restated
-    from monitor.report.scopes import Scope
-    from monitor.report.stages import StepFigures
-    from monitor.report.trust import FeedHours, Said, TakenIn
-    from monitor.report.wording import Wording
 
 WEEKS_SHOWN: Final = 8
 """So many of the charted weeks stand in figures beneath the picture."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DigestInput:
-    """Everything a digest of one scope is made of."""
-
-    figures: Figures
-    scope: Scope
-    week: Week
-    wording: Wording
-    references: Mapping[int, str]
-    """Case id → reference, of the cases that `named_cases` names."""
-    charts: Mapping[str, ControlChart] = field(default_factory=dict)
-    """Partner → its weeks up to this one; `""` holds all partners together."""
-    steps: Sequence[StepFigures] = ()
-    """In the order of the way of a notice."""
-    completeness: Completeness = NOTHING_ASKED
-    near: Mapping[str, NearLimit] = field(default_factory=dict)
-    """Rule → how its duties of half a year lie about its limit."""
-    feeds: Sequence[FeedHours] = ()
-    taken_in: TakenIn | None = None
-    said: Said | None = None
-    restated: Restated | None = None
-    """What the week before says otherwise than its own digest did; None where it had none."""
-    people: Sequence[str] = ()
-    """Sentences: silences in force, and what was closed by hand, of this scope."""
-    as_known: str = ""
-    """Where figures are not as known now: up to when everything was known."""
-    zone: ZoneInfo
 
 
 def named_cases(figures: Figures) -> frozenset[int]:

@@ -15,7 +15,7 @@ from monitor.words import count, hours, lasting_about, listed, said_of
 
 if TYPE_CHECKING:
     from monitor.report.backlog import OpenCase
-    from monitor.report.digest import DigestInput
+    from monitor.report.digest_input import DigestInput
     from monitor.report.figures import Figures
     from monitor.report.trust import FeedHours
     from monitor.report.wording import Wording

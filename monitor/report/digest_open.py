@@ -12,7 +12,7 @@ from monitor.words import capital, count, day_said, said_of
 
 if TYPE_CHECKING:
     from monitor.report.backlog import Backlog
-    from monitor.report.digest import DigestInput
+    from monitor.report.digest_input import DigestInput
 
 _BANDS: Final = ("under 1 day", "1 to 3 days", "3 to 7 days", "7 to 14 days", "over 14 days")
 

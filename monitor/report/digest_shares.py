@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from monitor.clocks.steps import Step
     from monitor.report.change import WeekPoint
     from monitor.report.cohort import Part
-    from monitor.report.digest import DigestInput
+    from monitor.report.digest_input import DigestInput
     from monitor.report.figures import Figures, OnTrial
     from monitor.report.measured import Measured, Span
     from monitor.report.wording import Wording

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from monitor.model import Instant
     from monitor.report.completeness import Completeness
-    from monitor.report.digest import DigestInput
+    from monitor.report.digest_input import DigestInput
     from monitor.report.measured import Measured
     from monitor.report.restated import Restated
     from monitor.report.trust import FeedHours, Said, TakenIn

@@ -100,5 +100,7 @@ class Section:
     passages: tuple[Passage, ...] = ()
     tables: tuple[Table, ...] = ()
     images: tuple[Image, ...] = ()
+    has_pictures_last: bool = False
+    """Whether the tables are the message, and come before the pictures."""
     pages: Iterable[Page] = ()
     """In an order that the same events always give. Read once, so that it may be a stream."""

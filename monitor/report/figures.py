@@ -28,6 +28,7 @@ from monitor.report.backlog import Backlog, NoNotice, OpenDuties
 from monitor.report.cohort import Cohort, Part, Took
 from monitor.report.measured import Measured
 from monitor.report.plain import PlainDuties
+from monitor.report.row import ClockRow
 
 if TYPE_CHECKING:
     from monitor.model import Clock
@@ -37,36 +38,6 @@ PARTED_BY: Final = ("district", "unit", "category", "risk")
 
 StopFeeds = Mapping[tuple[str, int], Collection[str]]
 """(rule, version) → the feeds on which its stop relies; absent: none."""
-
-
-class ClockRow(NamedTuple):
-    """What figures need of one clock; every field is a column of the same name."""
-
-    case_id: int
-    rule: str
-    rule_version: int
-    partner: str
-    district: str
-    unit: str
-    category: str
-    risk: str
-    started_at: Instant
-    due_at: Instant | None
-    due_soon_at: Instant | None
-    stopped_at: Instant | None
-    exempt_at: Instant | None
-    void_at: Instant | None
-    superseded_at: Instant | None
-    regraded_at: Instant | None
-    breached_at: Instant | None
-    stop_recorded_at: Instant | None
-    confirm_by: Instant | None
-    held_until: Instant | None
-    stage: str
-    stage_at: Instant | None
-    restricted: bool
-    cannot_route: bool
-    reason_code: str
 
 
 class OnTrial(NamedTuple):

@@ -34,10 +34,12 @@ class Sink(Protocol):
 def write_csv(out: Sink, columns: Sequence[Column], rows: Iterable[Row]) -> int:
     """A header and a line for each row, each ended by LF; returns how many rows there were."""
     out.write(",".join(column.name for column in columns) + "\n")
-    as_text = [_IN_CSV.get(column.kind, _plain) for column in columns]
+    as_text = [_IN_CSV.get(column.kind, _number) for column in columns]
     written = 0
     for row in rows:
-        cells = [_quoted(said(cell)) for said, cell in zip(as_text, row, strict=True)]
+        cells = [
+            "" if cell is None else said(cell) for said, cell in zip(as_text, row, strict=True)
+        ]
         out.write(",".join(cells) + "\n")
         written += 1
     return written
@@ -68,11 +70,10 @@ def iso(cell: Cell) -> str | None:
     if cell is None or cell == "":
         return None
     instant = int(cell)
-    if instant % SECOND:
-        return isoformat(instant)
     day, rest = divmod(instant, DAY)
-    minutes, seconds = divmod(rest // SECOND, 60)
-    return f"{_date(day)}T{minutes // 60:02}:{minutes % 60:02}:{seconds:02}+00:00"
+    second, fraction = divmod(rest, SECOND)
+    after = f".{fraction:06}+00:00" if fraction else "+00:00"
+    return f"{_date(day)}T{_time_of_day(second)}{after}"
 
 
 @lru_cache(maxsize=4096)
@@ -80,34 +81,45 @@ def _date(day: Instant) -> str:
     return isoformat(day * DAY)[:10]
 
 
-def _quoted(cell: Cell) -> str:
-    """A cell as RFC 4180 has it; the library leaves a lone CR bare, which ends a line for many."""
-    if cell is None:
-        return ""
+@lru_cache(maxsize=1 << 17)
+def _time_of_day(second: int) -> str:
+    minutes, seconds = divmod(second, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+
+
+def _text(cell: Cell) -> str:
+    """As RFC 4180 has it; the library leaves a lone CR bare, which ends a line for many readers."""
     text = str(cell)
-    if _TO_QUOTE.search(text):
-        return '"' + text.replace('"', '""') + '"'
-    return text
+    if not _NOT_PLAIN.search(text):
+        return text
+    text = safe_text(text)
+    return '"' + text.replace('"', '""') + '"' if _TO_QUOTE.search(text) else text
 
 
 _TO_QUOTE: Final = re.compile('[",\r\n]')
+_NOT_PLAIN: Final = re.compile('^[=+@\t-]|[",\r\n]')
 
 
-def _plain(cell: Cell) -> Cell:
-    return cell
+def safe_text(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def safe_text(cell: Cell) -> Cell:
-    """Text that no spreadsheet takes for a formula; anything else as it is."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+def _instant(cell: Cell) -> str:
+    return iso(cell) or ""
 
 
-def _in_lower_case(cell: Cell) -> Cell:
-    return cell if cell is None else str(bool(cell)).lower()
+def _flag(cell: Cell) -> str:
+    return "true" if cell else "false"
 
 
-_IN_CSV: Final[dict[str, Callable[[Cell], Cell]]] = {
-    "text": safe_text,
-    "instant": iso,
-    "flag": _in_lower_case,
+def _number(cell: Cell) -> str:
+    return str(cell)
+
+
+_IN_CSV: Final[dict[str, Callable[[Cell], str]]] = {
+    "text": _text,
+    "date": _text,
+    "instant": _instant,
+    "flag": _flag,
 }

@@ -77,8 +77,13 @@ def ever_linked(connection: Connection, case_ids: Collection[int]) -> frozenset[
     return frozenset(reached)
 
 
-def received_events(connection: Connection, case_ids: Collection[int]) -> list[Received]:
-    """Every version of every event ever told of some cases, in the order in which it was stored."""
+def received_events(
+    connection: Connection, case_ids: Collection[int], *, up_to: int | None = None
+) -> list[Received]:
+    """Every version of every event ever told of some cases, in the order in which it was stored.
+
+    `up_to`: none that was first told after this number.
+    """
     asked = (
         select(
             event.c.case_id,
@@ -94,7 +99,7 @@ def received_events(connection: Connection, case_ids: Collection[int]) -> list[R
         )
         .join(case_, case_.c.id == event.c.case_id)
         .join(batch, batch.c.id == event.c.batch_id)
-        .where(batch.c.number.is_not(None))
+        .where(batch.c.number.is_not(None) if up_to is None else batch.c.number <= up_to)
         .order_by(event.c.id)
     )
     found = [

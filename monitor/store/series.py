@@ -69,7 +69,7 @@ def plain_tenths(
     """
     started, due = plain(connection, clock.c.started_at), plain(connection, clock.c.due_at)
     taken = plain(connection, clock.c.stopped_at) - started
-    tenth = (taken - 1) * 10 // func.nullif(due - started, 0)
+    tenth = (taken - 1) * 10 // func.nullif(due - started, 0, type_=BigInteger)
     asked = (
         select(clock.c.rule, tenth, func.count())
         .where(

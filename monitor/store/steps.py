@@ -25,6 +25,8 @@ from sqlalchemy import (
 from monitor.model import Instant
 from monitor.store.figures import told_of
 from monitor.store.histories import plain, plain_rows
+from monitor.store.rows import in_parts
+from monitor.store.sets import among
 from monitor.store.tables import case_, clock, event
 
 
@@ -116,10 +118,16 @@ def weighed(
 def members_of(connection: Connection, roots: Collection[int]) -> dict[int, int]:
     """Case id → the case that stands for it, of those that stand for themselves or are joined."""
     root = func.coalesce(case_.c.merged_into, case_.c.id).label("root")
-    asked = select(case_.c.id, root).where(
-        or_(case_.c.id.in_(sorted(roots)), case_.c.merged_into.in_(sorted(roots)))
-    )
-    return {row.id: row.root for row in connection.execute(asked)}
+    asked = select(case_.c.id, root)
+    return {
+        row.id: row.root
+        for ids in in_parts(roots)
+        for row in connection.execute(
+            asked.where(
+                or_(*(among(connection, c, ids) for c in (case_.c.id, case_.c.merged_into)))
+            )
+        )
+    }
 
 
 def _members(since: Instant, until: Instant, where: Mapping[str, str]) -> Subquery:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from collections import Counter
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -12,25 +14,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.assess.assess import assess_cases
-from monitor.cycle.known_then import known_point, restated, rows_known_then
+from monitor.cycle.known_then import rows_known_then
 from monitor.cycle.parts import Monitor
 from monitor.model import DAY, HOUR, Event, Instant
-from monitor.report.figures import ClockRow
-from monitor.report.periods import Week
-from monitor.report.restated import in_words
-from monitor.report.scopes import Scope
+from monitor.report.row import ClockRow
 from monitor.rulebook.book import Rulebook, build_rulebook
 from monitor.store import actions, cases, intakes, rulebooks
 from monitor.store import figures as stored
 from monitor.store.engine import Engine, open_engine, reading, writing
 from monitor.store.tables import metadata
 from tests.clocks.histories import (
+    ENGLAND,
     GENERATED_BOOK,
     T0,
     TOLERANCES,
     book,
     contact,
-    event,
     generated_events,
     rule,
     told,
@@ -46,8 +45,8 @@ SINCE, UNTIL = T0 - DAY, T0 + 6 * DAY
 
 def monitor(rulebook: Rulebook = GENERATED_BOOK) -> Monitor:
     """As much of an installation as is asked for here."""
-    told: Any = SimpleNamespace(rulebook=rulebook, roster=EVERYBODY)
-    return cast("Monitor", told)
+    part: Any = SimpleNamespace(rulebook=rulebook, roster=EVERYBODY)
+    return cast("Monitor", part)
 
 
 class Point(NamedTuple):
@@ -96,7 +95,8 @@ def _placed(draw: st.DrawFn, each: Event, feed: str, number: int) -> Event:
 
 
 def _live(engine: Engine, told_in: list[Part], rulebook: Rulebook) -> list[Point]:
-    points, begun = [], []
+    points: list[Point] = []
+    begun: list[int] = []
     with writing(engine) as connection:
         for feed, tolerance in TOLERANCES.items():
             intakes.register_feed(connection, feed, tolerance=tolerance, lag=0)
@@ -189,3 +189,140 @@ def postgres_empty(postgres_server: Any) -> Iterator[Engine]:
         metadata.create_all(engine)
         yield engine
         engine.dispose()
+
+
+# -- another rulebook since -------------------------------------------------------------------
+
+
+def _lived_under(
+    engine: Engine, before: Rulebook, after: Rulebook, *events: Event
+) -> tuple[Point, Counter[ClockRow], Counter[ClockRow]]:
+    """What was stored under one rulebook, is found again under the next, and is stored now."""
+    with writing(engine) as connection:
+        rulebooks.activate(connection, before.documents, actor="op", now=T0 - DAY)
+    for number, each in enumerate(events):
+        take_in(engine, each, book=before, now=T0 + number)
+    point = _point(engine, T0 + 9 * HOUR)
+    with writing(engine) as connection:
+        rulebooks.activate(connection, after.documents, actor="op", now=T0 + 10 * HOUR)
+        ids = cases.known_ids(connection, {each.reference for each in events})
+        assess_cases(
+            connection,
+            ids.values(),
+            after,
+            tolerances=TOLERANCES,
+            now=T0 + 10 * HOUR,
+        )
+    return point, _then(engine, point, after), _point(engine, T0 + 10 * HOUR).rows
+
+
+OFFICE_RULE = rule(calendar="office", threshold="1 working day")
+CORRECTED = {"england": ENGLAND.model_copy(update={"days": {dt.date(2027, 3, 9): "Proclaimed"}})}
+
+
+def _with_calendar_corrected(rulebook: Rulebook) -> Rulebook:
+    documents = rulebook.documents
+    calendars = tuple(
+        each.model_copy(update={"version": 4}) if each.id == "office" else each
+        for each in documents.calendars
+    )
+    changed = {"calendars": calendars, "holidays": CORRECTED}
+    return build_rulebook(documents.model_copy(update=changed))
+
+
+def test_a_calendar_corrected_since_is_that_of_then(in_memory: Engine) -> None:
+    """The clock runs on to another due; the one that had ended keeps its own in both."""
+    before = book(OFFICE_RULE)
+    ended = told(T0 + HOUR)._replace(reference=REFERENCES[1])
+    point, then, now = _lived_under(
+        emptied(in_memory),
+        before,
+        _with_calendar_corrected(before),
+        contact(),
+        contact()._replace(reference=REFERENCES[1]),
+        ended,
+    )
+    assert then == point.rows
+    assert len(then - now) == 1
+
+
+def test_a_version_put_in_force_since_measures_nothing_then(in_memory: Engine) -> None:
+    later = rule(version=2, threshold="2h", effective={"from": "2027-01-01"})
+    before, after = book(rule()), book(rule(), later)
+    point, then, now = _lived_under(emptied(in_memory), before, after, contact())
+    assert then == point.rows
+    assert {row.rule_version for row in then} == {1}
+    assert {row.rule_version for row in now} == {2}
+
+
+def test_a_rule_added_since_and_one_left_since_are_as_then(in_memory: Engine) -> None:
+    narrowed = rule(version=2, applies={"risk": ["high"]}, effective={"from": "2027-01-01"})
+    before, after = book(rule()), book(rule(), narrowed, rule(id="another"))
+    point, then, now = _lived_under(emptied(in_memory), before, after, contact(risk="medium"))
+    assert then == point.rows
+    assert [row.rule for row in then] == ["council"]
+    assert [row.rule for row in now] == ["another"]
+
+
+def test_all_is_folded_anew_where_the_words_that_measure_changed(in_memory: Engine) -> None:
+    before = book(rule(applies={"risk": ["high"]}))
+    words = before.vocabulary.model_copy(update={"stages": before.vocabulary.stages[1:]})
+    after = build_rulebook(before.documents.model_copy(update={"vocabulary": words}))
+    point, then, now = _lived_under(emptied(in_memory), before, after, contact(risk="high"))
+    assert then == point.rows
+    assert then != now
+
+
+def _ended_before_the_calendar_was_corrected(engine: Engine) -> tuple[Point, Rulebook]:
+    """A clock that keeps the measure by which it ended, looked at under the next rulebook."""
+    before = book(OFFICE_RULE)
+    after = _with_calendar_corrected(before)
+    _, _, now = _lived_under(engine, before, after, contact(), told(T0 + HOUR))
+    point = _point(engine, T0 + 11 * HOUR)
+    assert point.rows == now
+    assert [row.due_at for row in now] == [before.duties["council"][0].due(T0, contact())[0]]
+    return point, after
+
+
+def test_a_clock_that_had_ended_keeps_its_measure_then(in_memory: Engine) -> None:
+    """Something is told of its case since, so that it is folded anew."""
+    engine = emptied(in_memory)
+    point, after = _ended_before_the_calendar_was_corrected(engine)
+    take_in(engine, told(T0 + 2 * HOUR, "health"), book=after, now=T0 + 12 * HOUR)
+    assert _then(engine, point, after) == point.rows
+
+
+def test_a_clock_restated_since_has_the_due_time_of_then(in_memory: Engine) -> None:
+    engine = emptied(in_memory)
+    point, after = _ended_before_the_calendar_was_corrected(engine)
+    with writing(engine) as connection:
+        ids = cases.known_ids(connection, REFERENCES)
+        assess_cases(
+            connection,
+            ids.values(),
+            after,
+            tolerances=TOLERANCES,
+            now=T0 + 12 * HOUR,
+            restated=["council"],
+        )
+    (was,), (is_,) = point.rows, _point(engine, T0 + 12 * HOUR).rows
+    assert was.due_at != is_.due_at
+    said = {
+        "rule": "council",
+        "child": "",
+        "organisation": "",
+        "before": "met",
+        "after": "met",
+        "due_before": was.due_at,
+        "due_after": is_.due_at,
+    }
+    with writing(engine) as connection:
+        actions.record_action(
+            connection,
+            kind="restate",
+            target=f"case {REFERENCES[0]}",
+            actor="op",
+            now=T0 + 12 * HOUR,
+            detail=json.dumps([said]),
+        )
+    assert _then(engine, point, after) == point.rows

@@ -38,7 +38,7 @@ CONTRACT = {
         *("--backlog", "--outside"),
     ),
     "export": ("what", "--format", "--from", "--to", "--out"),
-    "digest": ("--week", "--scope", "--out", "--send"),
+    "digest": ("--week", "--scope", "--out", "--send", "--as-known", "--outside"),
     "take": (
         *("reference", "--rule", "--child", "--organisation"),
         *("--reason", "--by", "--until"),

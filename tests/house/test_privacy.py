@@ -224,13 +224,29 @@ def _said(made: Installation, sink: Sink) -> dict[str, str]:
         "the quarantine": ("quarantine", "list"),
         "the digest": ("digest", "--week", f"{datetime.now(LONDON):%G-W%V}", "--scope", "force"),
         "a check": ("check",),
+        **{
+            f"an export of {what}": ("export", what)
+            for what in ("clocks", "events", "alerts", "messages")
+        },
     }
     told = {where: _typed(made.folder, *typed) for where, typed in words.items()}
     assert late in told["an explanation"]
     out = made.folder / "out"
     _typed(made.folder, "digest", "--out", str(out))
     written_out = "".join(path.read_text(encoding="utf-8") for path in out.iterdir())
-    return told | {"mails": "\n".join(mails + bodies), "written digests": written_out}
+    told |= {"mails": "\n".join(mails + bodies), "written digests": written_out}
+    return told | {"the evidence": _pack(made.folder, late)}
+
+
+def _pack(folder: Path, late: str) -> str:
+    """Every page, table and list of an evidence pack, with a case named."""
+    (folder / "list.txt").write_text(late, encoding="utf-8")
+    period = ("--from", f"{hours_ago(240):%Y-%m-%d}", "--to", hours_ago(0).isoformat())
+    cases = ("--cases", str(folder / "list.txt"), "--sample", "50", "--seed", "a")
+    said = _typed(folder, "evidence", *period, "--out", str(folder / "pack"), *cases)
+    files = [path for path in (folder / "pack").rglob("*") if path.suffix not in {"", ".png"}]
+    assert len(files) > 30
+    return said + "".join(path.read_text(encoding="utf-8") for path in files)
 
 
 def _typed(folder: Path, *words: str) -> str:

@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 
 from monitor.letters import DigestLetter
 from monitor.model import DAY, HOUR, Instant
-from monitor.report.digest import DigestInput, digest_letter, named_cases
-from monitor.report.figures import ClockRow, Figures, figures
+from monitor.report.digest import digest_letter, named_cases
+from monitor.report.digest_input import DigestInput
+from monitor.report.figures import Figures, figures
 from monitor.report.periods import Week
+from monitor.report.row import ClockRow
 from monitor.report.scopes import Scope
 from monitor.report.wording import RuleWords, Wording
 

@@ -169,10 +169,11 @@ def test_a_run_still_holds_in_a_last_week_without_a_share() -> None:
 
 
 def test_a_week_outside_is_not_news_a_week_later() -> None:
-    chart = control_chart(in_percent(*STEADY, 40, 84))
-
-    assert [signal.kind for signal in chart.signals] == [SignalKind.OUTSIDE]
-    assert chart.now == ()
+    steady = [(share, 100) for share in STEADY]
+    for after in ((84, 100), (0, 0)):
+        chart = control_chart(series(*steady, (40, 100), after))
+        assert [signal.kind for signal in chart.signals] == [SignalKind.OUTSIDE]
+        assert chart.now == ()
 
 
 def test_moving_ranges_are_taken_between_the_weeks_that_have_a_share() -> None:
@@ -231,10 +232,10 @@ def test_under_26_weeks_there_are_no_limits_and_it_says_how_many_there_are() -> 
 
 
 def test_a_stated_baseline_of_too_few_weeks_gives_no_limits() -> None:
-    chart = control_chart(in_percent(*STEADY, *STEADY), baseline=Baseline(week(1), week(12)))
+    chart = control_chart(in_percent(*STEADY, *STEADY), baseline=Baseline(week(1), week(25)))
 
     assert chart.limits is None
-    assert chart.why_no_limits == "the stated baseline has 12 of the 26 weeks it needs"
+    assert chart.why_no_limits == "the stated baseline has 25 of the 26 weeks it needs"
 
 
 def test_a_stated_baseline_is_kept_whatever_came_before() -> None:
@@ -278,6 +279,7 @@ def test_where_nothing_ever_varied_any_other_share_is_outside() -> None:
 
     assert chart.limits is not None
     assert chart.limits.is_one_value
+    assert chart.limits.has_upper, "a limit of exactly all is one"
     assert [signal.side for signal in chart.now] == [Side.BELOW]
 
 

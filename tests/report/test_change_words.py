@@ -195,6 +195,14 @@ def test_a_week_just_outside_is_said_in_digits_that_show_it() -> None:
     assert said.startswith("Council 71.35 %: outside 71.36 to 92.64")
 
 
+def test_a_week_just_below_the_average_is_said_in_digits_that_show_it() -> None:
+    """81.6 and 82 both round to 82."""
+    steady = [(share * 10, 1000) for share in STEADY]
+    said = in_words(control_chart(series(*steady, *[(816, 1000)] * 7)), "council")
+
+    assert said.startswith("Council 81.6 %: inside 71.4 to 92.6, but the seventh week running")
+
+
 def test_a_share_says_its_counts_under_ten() -> None:
     assert share_in_words(WeekPoint(week(1), 6, 8)) == "6 of 8"
     assert share_in_words(WeekPoint(week(1), 8, 10)) == "80 %"

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from monitor.model import DAY, HOUR, MINUTE, Duration, Instant
 from monitor.report import cohort, measured
-from monitor.report.figures import PARTED_BY, ClockRow, Figures, figures
+from monitor.report.figures import PARTED_BY, Figures, figures
 from monitor.report.measured import Measured, Span, added
+from monitor.report.row import ClockRow
 from tests.report.rows import NOW, SINCE, UNTIL, row
 
 SILENT_SINCE = SINCE + 4 * DAY

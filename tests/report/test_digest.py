@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from monitor.letters import DigestLetter
 from monitor.model import DAY, HOUR, MINUTE
-from monitor.report.figures import ClockRow
+from monitor.report.row import ClockRow
 from monitor.report.trust import FeedState, Said, Silence, TakenIn, feed_hours
 from tests.report.rows import NOW, SINCE, UNTIL, late, letter, met, row
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from monitor.clocks.verdicts import verdict
 from monitor.model import DAY, HOUR, MINUTE, Clock, ClockKey, Instant, Verdict
-from monitor.report.figures import ClockRow, OnTrial, figures
+from monitor.report.figures import OnTrial, figures
 from monitor.report.measured import Measured, nearest_rank, percentage
+from monitor.report.row import ClockRow
 from tests.report.rows import FEEDS, NOW, SINCE, UNTIL, counted, late, met, row
 
 

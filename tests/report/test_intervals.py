@@ -14,9 +14,7 @@ from monitor.report.intervals import Interval, wilson
 
 Z = NormalDist().inv_cdf(0.975)
 
-shares = st.integers(1, 5_000).flatmap(
-    lambda of: st.tuples(st.integers(0, of), st.just(of))
-)
+shares = st.integers(1, 5_000).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of)))
 
 
 def _score(share: float, seen: float, of: int) -> float:
@@ -29,9 +27,7 @@ def _end(seen: float, of: int, outside: float) -> float:
     inside = seen
     for _ in range(200):
         middle = (inside + outside) / 2
-        inside, outside = (
-            (inside, middle) if _score(middle, seen, of) > 0 else (middle, outside)
-        )
+        inside, outside = (inside, middle) if _score(middle, seen, of) > 0 else (middle, outside)
     return inside
 
 

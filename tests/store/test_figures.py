@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert
 
 from monitor.model import DAY, HOUR, AlertKind, Clock, ClockKey, Instant
-from monitor.report.figures import ClockRow, figures
+from monitor.report.figures import figures
+from monitor.report.row import ClockRow
 from monitor.report.trust import FeedState, Said, TakenIn
 from monitor.store import figures as stored
 from monitor.store.clocks import insert_clocks

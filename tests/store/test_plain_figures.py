@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Engine, insert
 from monitor.model import DAY, HOUR, Clock, ClockKey, Instant
 from monitor.report import plain
 from monitor.report.cohort import RECORDED_LATE_AFTER
-from monitor.report.figures import ClockRow, Figures, figures
+from monitor.report.figures import Figures, figures
 from monitor.report.plain import SEPARATOR, Group, plain_duties
+from monitor.report.row import ClockRow
 from monitor.store import figures as stored
 from monitor.store.clocks import insert_clocks
 from monitor.store.engine import open_engine, reading, writing

@@ -28,10 +28,7 @@ def made(
 ) -> tuple[Section, list[Page]]:
     """A section of a pack for March 2027, with its pages."""
     story.take_all_mail()
-    first, last = (
-        instants_of_local(dt.datetime(2027, month, 1), LONDON)[0]  # noqa: DTZ001 - local
-        for month in (3, 4)
-    )
+    first, last = (instants_of_local(dt.datetime(2027, month, 1), LONDON)[0] for month in (3, 4))
     with reading(story.monitor.engine) as connection:
         found = section(
             Asked(
@@ -95,13 +92,14 @@ def test_a_fact_that_does_not_stand_says_why(begin: Begin) -> None:
     assert any("its intake was undone" in each for each in stands)
 
 
+@ON_BOTH
 def test_what_is_not_found_was_never_received_or_set_aside(begin: Begin) -> None:
     story = begin("Mon 8 March 2027 09:00")
     story.contact(CASE, category="physical_abuse")
     story.advance(to="09:30")
     story.drop_file(
         SENDING_LOG,
-        name="bad.csv",
+        name=f"bad.{story.monitor.feeds[SENDING_LOG].format}",
         rows=[
             {"entry_no": "X1", "reference": "PPN-2027-000009", "entry_type": "SENT"},
             *(

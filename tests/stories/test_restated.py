@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from monitor.cycle.known_then import known_point, restated, rows_known_then
+from monitor.cycle.known_then import KnownPoint, known_point, restated, rows_known_then
 from monitor.model import DAY, Verdict
-from monitor.report.figures import ClockRow
 from monitor.report.periods import Week
 from monitor.report.restated import Change
+from monitor.report.row import ClockRow
 from monitor.report.scopes import Scope
 from monitor.store import figures as stored
 from monitor.store.engine import reading
@@ -152,15 +154,16 @@ def test_then_is_the_number_that_its_own_digest_was_made_at(begin: Begin) -> Non
     story.advance(to="Tue 16 March 12:00")
     monitor = story.monitor
     with reading(monitor.engine) as connection:
-        asked = {"scope": FORCE, "now": story.now}
-        made = known_point(monitor, connection, "then", week=WEEK, **asked)
-        due = known_point(monitor, connection, "then", week=WEEK.earlier, **asked)
-        now = known_point(monitor, connection, "now", week=WEEK, **asked)
-        at = known_point(monitor, connection, "2027-03-09T12:00:00Z", week=WEEK, **asked)
+
+        def point(text: str, week: Week = WEEK) -> KnownPoint:
+            return known_point(monitor, connection, text, FORCE, week, now=story.now)
+
+        made, now = point("then"), point("now")
+        due, at = point("then", WEEK.earlier), point("2027-03-09T12:00:00Z")
         with pytest.raises(ValueError, match="lies ahead"):
-            known_point(monitor, connection, "2027-05-01T00:00:00Z", week=WEEK, **asked)
+            point("2027-05-01T00:00:00Z")
         with pytest.raises(ValueError, match="not an instant"):
-            known_point(monitor, connection, "yesterday", week=WEEK, **asked)
+            point("yesterday")
     assert "its digest was made" in made.said
     assert "none was made" in due.said
     assert made.as_of - due.as_of == 7 * DAY
@@ -176,7 +179,11 @@ def test_the_rows_known_then_are_those_that_the_digest_was_made_of(begin: Begin)
     story.told("council", "eastshire", reference=CASE)
     story.advance(to=MONDAY)
     story.take_all_mail()
-    week = {"since": WEEK.first(LONDON), "until": WEEK.end(LONDON), "as_of": story.now}
+    week: dict[str, Any] = {
+        "since": WEEK.first(LONDON),
+        "until": WEEK.end(LONDON),
+        "as_of": story.now,
+    }
     monitor = story.monitor
     with reading(monitor.engine) as connection:
         point = known_point(monitor, connection, "now", FORCE, WEEK, now=story.now)

@@ -23,7 +23,8 @@ from monitor.cycle.anew import Anew, StoodThen, Then, by_case, values_of
 from monitor.model import OPEN_VERDICTS, Clock, Instant
 from monitor.report.backlog import Backlog, OpenCase, OpenDuties
 from monitor.report.evidence import Column, Row, Section, Table
-from monitor.report.figures import ClockRow, StopFeeds
+from monitor.report.figures import StopFeeds
+from monitor.report.row import ClockRow
 from monitor.report.wording import left_out, stop_feeds
 from monitor.store import cases, clocks, known, known_since
 from monitor.worktime.zones import day_of, start_of_day

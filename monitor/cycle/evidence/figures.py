@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from monitor.cycle.counting import count, way_in_period
 from monitor.model import HOUR, Duration
@@ -66,7 +66,7 @@ _UNDER_TEN: Final = (
 def section(asked: Asked) -> Section:
     """Everything that is counted of the period."""
     monitor, words = asked.monitor, wording(asked.monitor.rulebook)
-    period = {"since": asked.since, "until": asked.until, "now": asked.judged_at}
+    period: dict[str, Any] = {"since": asked.since, "until": asked.until, "now": asked.judged_at}
     asked.progress("figures", 0, 2)
     counted = count(monitor, asked.connection, **period, where={}, with_spans=True)
     asked.progress("figures", 1, 2)
@@ -81,6 +81,7 @@ def section(asked: Asked) -> Section:
             _quality(way.completeness),
         ),
         images=tuple(_pictures(counted.lengths, words, monitor.rulebook)),
+        has_pictures_last=True,
     )
 
 

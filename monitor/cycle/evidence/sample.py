@@ -7,6 +7,7 @@ and database. Each kind of case is in it as far as there are any, in turn.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 LATE: Final = "late or overdue"
 EXEMPT: Final = "withheld or not for sharing"
 NO_NOTICE: Final = "contact without a notice in time"
-IN_TIME: Final = "in time"
+IN_TIME: Final = "all in time"
 OTHER: Final = "any other"
 STRATA: Final = (LATE, EXEMPT, NO_NOTICE, IN_TIME, OTHER)
 """In the order in which they take turns."""
@@ -129,7 +130,7 @@ def _strata(asked: Asked) -> dict[int, set[str]]:
     book = asked.monitor.rulebook
     feeds, trusted = stop_feeds(book), stored.trusted_until(asked.connection)
     out, contact = left_out(book), asked.monitor.settings.digest.no_notice_rule
-    found: dict[int, set[str]] = {}
+    found: defaultdict[int, set[str]] = defaultdict(set)
     rows = known_since.rows_due(
         asked.connection, _Row._fields, since=asked.since, until=asked.until, where={}
     )
@@ -144,11 +145,16 @@ def _strata(asked: Asked) -> dict[int, set[str]]:
             stop_feeds=feeds.get((row.rule, row.rule_version), ()),
             trusted_until=trusted,
         )
-        found.setdefault(row.case_id, set()).add(_stratum(row, says, contact))
-    return found
+        found[row.case_id].add(_sort(row, says, contact))
+    return {case: _of_case(kinds) for case, kinds in found.items()}
 
 
-def _stratum(row: _Row, says: Verdict, no_notice_rule: str) -> str:
+def _of_case(kinds: set[str]) -> set[str]:
+    """In time is a case whose duties all are; what is only beside others is no sort of its own."""
+    return kinds - {IN_TIME, OTHER} or ({OTHER} if OTHER in kinds else {IN_TIME})
+
+
+def _sort(row: _Row, says: Verdict, no_notice_rule: str) -> str:
     if says in (Verdict.LATE, Verdict.OVERDUE):
         return NO_NOTICE if row.rule == no_notice_rule else LATE
     if says is Verdict.EXEMPT:
