@@ -496,6 +496,8 @@ class DigestLetter(Letter):
     coverage: tuple[str, ...] = ()
     """Sentences: hours heard of each feed, rows set aside."""
     notes: tuple[str, ...] = ()
+    is_small_unit: bool = False
+    """Of a unit with too few notices for any figure."""
     is_outside: bool = False
     """For readers outside the force: rows say what was met and, as late, all that was not."""
 

@@ -278,9 +278,11 @@ def _steps_done(
 ) -> dict[int, dict[Step, Instant]]:
     """Case → its steps: by the set where every event counts as told, folded where not."""
     found: defaultdict[int, dict[Step, Instant]] = defaultdict(dict)
-    for case_id, kind, partner, at in stored_steps.first_done(connection, names.kinds, **span):
+    weighed = stored_steps.weighed(connection, **span)
+    done = stored_steps.first_done(connection, names.kinds, **span, weighed=weighed)
+    for case_id, kind, partner, at in done:
         found[case_id][Step(kind, partner)] = at
-    for case_id, facts in _facts_of(connection, stored_steps.weighed(connection, **span)):
+    for case_id, facts in _facts_of(connection, weighed):
         found[case_id] = first_done_of(facts, names.kinds)
     return found
 

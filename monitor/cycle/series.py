@@ -85,6 +85,8 @@ def _judged(
         due = row.due_at
         if not row.partner or due is None or not since <= due < min(until, now):
             continue
+        if row.superseded_at is not None:
+            continue  # what took its place counts
         says = verdict(
             cast("Clock", row),  # a row has those fields of a clock that a verdict reads
             now=now,

@@ -50,8 +50,6 @@ class Cohort:
 
     def add(self, row: ClockRow, says: Verdict) -> None:
         """Count a clock that fell due in the period."""
-        if says is Verdict.SUPERSEDED:
-            return
         group = Group(row.rule, row.partner, row.district, row.unit, row.category, row.risk)
         cell = self._cells[group]
         tally = cell.tally

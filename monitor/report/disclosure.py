@@ -95,6 +95,7 @@ def for_small_unit(letter: DigestLetter) -> DigestLetter:
     """
     return replace(
         letter,
+        is_small_unit=True,
         headline=letter.headline[1:],
         sentence="",
         rows=(),

@@ -108,6 +108,8 @@ def figures(
         is_left_out, is_trial = row.rule in left_out, (row.rule, row.rule_version) in trial
         if row.restricted or row.started_at > as_of or (is_left_out and not is_trial):
             continue
+        if row.superseded_at is not None:
+            continue  # what took its place counts, also before it did
         says = verdict(
             # A row has those fields of a clock that a verdict reads.
             cast("Clock", row),
@@ -117,7 +119,7 @@ def figures(
         )
         is_open = says in OPEN_VERDICTS and not _ended_unjudged(row, as_of)
         fell_due = row.due_at is not None and since <= row.due_at < decided_until
-        if is_trial and (is_open or fell_due) and says is not Verdict.SUPERSEDED:
+        if is_trial and (is_open or fell_due):
             by_trial[row.rule, is_left_out] += 1
         if is_open and not is_left_out:
             still_open.add(row, says)

@@ -81,10 +81,11 @@ def first_done(
     since: Instant,
     until: Instant,
     where: Mapping[str, str],
+    weighed: Collection[int],
 ) -> Iterator[FirstDone]:
     """The first of each step of those cases, of which every event counts as it is told.
 
-    A case in which something is told twice, or taken back, is in `weighed` and not here.
+    `weighed`: the cases in which something is told twice, or taken back; they are not here.
     """
     members = _members(since, until, where)
     at = func.min(plain(connection, event.c.occurred_to))
@@ -94,9 +95,8 @@ def first_done(
         .where(event.c.undone == 0, event.c.kind.in_(sorted(kinds)))
         .group_by(members.c.root, event.c.kind, event.c.partner)
     )
-    left_out = weighed(connection, since=since, until=until, where=where)
     for row in plain_rows(connection, asked):
-        if row[0] not in left_out:
+        if row[0] not in weighed:
             yield FirstDone(*row)
 
 

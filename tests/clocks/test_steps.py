@@ -64,4 +64,4 @@ def test_no_step_is_earlier_than_any_of_its_tellings_says(events: list[Event]) -
             for fact in facts
             if (fact.event.kind, fact.event.partner) == (kind, partner)
         ]
-        assert at == sorted(last)[0]
+        assert at == min(last)

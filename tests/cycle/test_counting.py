@@ -12,6 +12,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
+from monitor.assess.assess import assess_cases
 from monitor.clocks.steps import Step, first_done
 from monitor.clocks.timeline import live_facts
 from monitor.cycle import counting
@@ -80,7 +81,7 @@ def _take_in(engine: Engine, told: Iterable[list[Event]], undone: int | None) ->
             connection, kind="undo", target=f"intake {intake}", actor="op", now=T0
         )
         changed = intakes.undo_intake(connection, intake, number=number)
-        world.assess_cases(connection, changed, GENERATED_BOOK, tolerances={}, now=T0)
+        assess_cases(connection, changed, GENERATED_BOOK, tolerances={}, now=T0)
 
 
 def _by_hand(connection: Connection) -> dict[int, dict[Step, Instant]]:
@@ -178,7 +179,8 @@ def test_the_way_of_a_week_is_of_the_cases_whose_first_duty_fell_due_in_it(empty
 
     A notice quickens nothing: what it records is counted beside.
     """
-    yes, no = ({"attributes": (("child_views", word),)} for word in ("yes", "no"))
+    yes: dict[str, Any] = {"attributes": (("child_views", "yes"),)}
+    no: dict[str, Any] = {"attributes": (("child_views", "no"),)}
     sunday = WEEK.end(LONDON)
     for reference, start, said_of_child in (
         ("before", MONDAY - 5 * HOUR, yes),  # its council duty is of the week before

@@ -90,7 +90,7 @@ def _placed(draw: st.DrawFn, each: Event, feed: str, number: int) -> Event:
     own = each.identity
     if draw(st.integers(0, 2)):  # else a source moves it from case to case
         own = b"%b-%b" % (reference[-1].encode(), own)
-    content = b"%b%d" % (each.content[:8], hash((reference, links, feed)) % 10**9)
+    content = each.content[:8] + f"{reference} {links} {feed}".encode()
     return each._replace(feed=feed, reference=reference, links=links, identity=own, content=content)
 
 

@@ -158,9 +158,7 @@ def test_of_nothing_there_is_no_series(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("empty", ["sqlite"], indirect=True)
-def test_leaving_out_what_is_open_is_found(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leaving_out_what_is_open_is_found(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """That this can fail: the plain alone would flatter."""
     monkeypatch.setattr(under_test, "is_counted", lambda says: says.value == "met")
 

@@ -31,6 +31,7 @@ WORDS: Final = Wording(
         "no-notice": RuleWords("A notice after a contact, 24 h", "", "a notice"),
     },
     waiting_for={"supervised": "triage"},
+    stages={"notice_submitted": "submitted", "supervised": "supervised"},
 )
 
 

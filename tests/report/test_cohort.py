@@ -105,8 +105,8 @@ def _says(one: ClockRow, at: Instant) -> str:
         return instant is not None and instant <= at
 
     assert one.due_at is not None
-    if happened(one.superseded_at):
-        return "nothing"
+    if one.superseded_at is not None:
+        return "nothing"  # what took its place counts, also before it did
     if happened(one.void_at):
         return "void"
     if happened(one.exempt_at):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,8 @@ BOTH = {"child_views": "yes", "gp_named": "yes"}
 
 
 def notice(id_: str = "n", **said: str) -> Event:
-    return event("notice_submitted", id=id_, **said)
+    told: dict[str, Any] = said
+    return event("notice_submitted", id=id_, **told)
 
 
 def counted(*cases: list[Event]) -> Completeness:

@@ -7,11 +7,18 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.clocks.steps import Step
 from monitor.letters import DigestLetter
-from monitor.model import DAY, HOUR, MINUTE
+from monitor.model import DAY, HOUR, MINUTE, Verdict
+from monitor.report.change import ControlChart, WeekPoint, control_chart
+from monitor.report.completeness import Completeness
+from monitor.report.measured import span_of
+from monitor.report.questions import NearLimit
+from monitor.report.restated import Change, Restated
 from monitor.report.row import ClockRow
+from monitor.report.stages import StepFigures, Usual
 from monitor.report.trust import FeedState, Said, Silence, TakenIn, feed_hours
-from tests.report.rows import NOW, SINCE, UNTIL, late, letter, met, row
+from tests.report.rows import NOW, SINCE, UNTIL, WEEK, late, letter, met, row
 
 SILENT: dict[str, Any] = {"counted": {"trusted_until": {"sending-log": SINCE}}}
 HEALTH: dict[str, Any] = {"rule": "health-1d", "partner": "health"}
@@ -213,13 +220,151 @@ def test_duties_that_an_unapproved_version_measures_on_are_said() -> None:
     )
 
 
-def test_own_steps_tell_where_it_waits_and_partners_how_long_it_took() -> None:
+def test_partners_are_told_how_long_it_took_with_what_is_open_at_its_age() -> None:
     own = {"rule": "supervised", "partner": ""}
     found = letter(*[met() for _ in range(20)], row(), *[met(**own) for _ in range(5)])
     (span,) = found.spans
     assert (span.number, span.median, span.ninetieth) == (21, "3 h 00", "3 h 00")
+    assert span.ninety_fifth == "3 h 00"
     assert span.longest == "5 d 22 h, still open"
-    assert found.waits == ("Notice supervised, 12 h (5): median 3 h 00, longest 3 h 00.",)
+
+
+def _step(kind: str, *lengths: int, partner: str = "", **more: Any) -> StepFigures:
+    waiting = more.pop("waiting", [])
+    return StepFigures(Step(kind, partner), span_of([lengths, waiting], still_open=waiting), **more)
+
+
+def test_each_step_says_where_it_waits_and_whether_longer_than_usual() -> None:
+    usual = Usual(5 * HOUR, 8 * HOUR, 26)
+    found = letter(
+        steps=(
+            _step("supervised", *[9 * HOUR] * 5, usual=usual),
+            _step("partner_notified", *[8 * HOUR] * 5, partner="council", usual=usual),
+            _step("partner_notified", *[HOUR] * 4, partner="health", usual=None),
+            _step(
+                "partner_acknowledged",
+                *[HOUR] * 5,
+                partner="council",
+                usual=None,
+                waiting=[2 * DAY],
+            ),
+        )
+    )
+    assert found.waits == (
+        (
+            "Submitted to supervised (5): median 9 h 00 (usual 5 h 00 to 8 h 00): LONGER THAN USUAL;"
+            " longest 9 h 00."
+        ),
+        "Told to the council (5): median 8 h 00 (usual 5 h 00 to 8 h 00); longest 8 h 00.",
+        "Acknowledged by the council (6): median 1 h 00; longest 2 d, still waiting.",
+    )
+
+
+# -- change or chance -------------------------------------------------------------------------
+
+
+def _weeks(*met: int, of: int = 20) -> ControlChart:
+    weeks = [WEEK]
+    while len(weeks) < len(met):
+        weeks.insert(0, weeks[0].earlier)
+    return control_chart([WeekPoint(w, m, of) for w, m in zip(weeks, met, strict=True)])
+
+
+USUAL = _weeks(*[17, 15] * 16)
+SLOWER = _weeks(*[17, 15] * 13, *[12] * 7)
+
+
+def test_the_sentence_says_whether_anything_changed() -> None:
+    nine = [met() for _ in range(9)]
+    assert letter(*nine, late(), charts={"council": USUAL}).sentence.endswith(
+        "1 not in time; all within usual variation."
+    )
+    said = letter(*nine, late(), charts={"council": SLOWER}).sentence
+    assert "the council: slower since the week of 11 January" in said
+    assert "usual" not in letter(*nine, late()).sentence
+
+
+def test_charts_are_said_in_words_and_their_last_weeks_in_figures() -> None:
+    health = [met(rule="health-1d", partner="health") for _ in range(3)]
+    found = letter(met(), *health, charts={"": USUAL, "council": USUAL, "health": SLOWER})
+    assert [line.split()[0] for line in found.changes] == ["All", "Council", "Health"]
+    assert [(each.label, each.met, each.of, each.percent) for each in found.weeks[-1:]] == [
+        ("1-7 March 2027", 15, 20, 75)
+    ]
+    assert len(found.weeks) == 8
+    assert len(letter(met(), charts={"": USUAL, "council": USUAL}).changes) == 1
+
+
+# -- parts ------------------------------------------------------------------------------------
+
+
+def _of_district(name: str, number: int, first_case: int) -> list[ClockRow]:
+    return [met(district=name, case_id=first_case + each) for each in range(number)]
+
+
+def test_districts_stand_in_the_order_of_their_names_and_small_ones_together() -> None:
+    east, west = (
+        _of_district("east", 12, 0),
+        [late(district="west", case_id=50 + n) for n in range(10)],
+    )
+    (table,) = letter(*east, *west).tables
+    assert [(r.label, r.met, r.of) for r in table.rows] == [("East", 12, 12), ("West", 0, 10)]
+    small = [*_of_district("a", 3, 100), *_of_district("b", 4, 200)]
+    (table,) = letter(*east, *west, *small).tables
+    assert [(r.label, r.of) for r in table.rows] == [
+        ("East", 12),
+        ("West", 10),
+        ("2 others together", 7),
+    ]
+
+
+def test_a_single_small_part_takes_the_next_smallest_with_it() -> None:
+    """Alone it could be reckoned back from the total."""
+    rows = [*_of_district("a", 3, 0), *_of_district("b", 11, 100), *_of_district("c", 12, 200)]
+    (table,) = letter(*rows).tables
+    assert [(r.label, r.of) for r in table.rows] == [("C", 12), ("2 others together", 14)]
+
+
+def test_a_force_is_not_told_of_its_units() -> None:
+    rows = [
+        met(unit=name, case_id=n) for name in ("a", "b") for n in range(ord(name), ord(name) + 20)
+    ]
+    assert letter(*rows).tables == ()
+    assert [t.title for t in letter(*rows, scope="district:east").tables] == ["by unit"]
+
+
+def test_what_is_worth_asking_is_a_question() -> None:
+    found = letter(late(regraded_at=SINCE), near={"council-4h": NearLimit(3, 40, 2)}).questions
+    assert found == (
+        (
+            "Council told, 4 h: in the last 26 weeks 40 duties ended in the last tenth of the time"
+            " allowed, 3 in the tenth before and 2 in the tenth after. What makes so many end just"
+            " within the limit?"
+        ),
+        (
+            "1 duty was regraded to another limit after falling overdue; counted all the same. What was"
+            " learnt that changed the grade?"
+        ),
+    )
+
+
+def test_notices_tell_what_they_record_beside_how_quick_they_are() -> None:
+    notices = Completeness(38, (("the child's views", 31), ("the GP", 29)))
+    assert letter(completeness=notices).quality == (
+        "Of 38 notices: the child's views recorded in 31 and the GP recorded in 29.",
+    )
+
+
+def test_what_last_week_says_otherwise_is_told_and_nothing_too() -> None:
+    def said(*changes: Change) -> str:
+        return letter(restated=Restated(number_then=1, as_of_then=SINCE, changes=changes)).coverage[
+            -1
+        ]
+
+    assert said() == "Restated since last week's digest: nothing."
+    assert said(Change(Verdict.OVERDUE, Verdict.MET, 2)) == (
+        "Restated since last week's digest: 2 duties were overdue and are in time as known now."
+    )
 
 
 # -- the rest ---------------------------------------------------------------------------------
@@ -268,9 +413,12 @@ def test_recorded_late_is_told_beside_late_never_as_it() -> None:
 def test_what_was_said_is_counted_and_what_nobody_got_stands_out() -> None:
     assert letter(said=None).alerts == ()
     assert letter(said=Said()).alerts == ("No alert was sent.",)
-    said = Said(told=34, mails=21, withdrawals=2, undelivered=1)
+    said = Said(told=34, mails=21, taken=19, withdrawals=2, undelivered=1)
     assert letter(said=said).alerts == (
-        "34 alerts in 21 mails; 2 withdrawals; 0 with nobody to tell; 1 NOT DELIVERED.",
+        (
+            "34 alerts in 21 mails; 19 taken within 2 h; 2 withdrawals; 0 with nobody to tell;"
+            " 1 NOT DELIVERED."
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from monitor.letters import DigestRow
 from monitor.model import HOUR
 from monitor.report.digest_shares import FEWEST_CASES, parted
-from monitor.report.figures import ClockRow
+from monitor.report.row import ClockRow
 from tests.report.rows import counted, late, met, row
 
 

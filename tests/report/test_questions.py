@@ -1,4 +1,4 @@
-"""Bunching asks where many ends lie just within a limit, and seldom where nothing is to be asked."""
+"""Bunching asks where many ends lie just within a limit, and seldom where chance did it."""
 
 from __future__ import annotations
 

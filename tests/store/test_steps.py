@@ -26,7 +26,8 @@ def _due(engine: Engine, *, as_of: Instant = T0 + 30 * DAY, **changes: Any) -> l
 
 def _done(engine: Engine, **changes: Any) -> list[FirstDone]:
     with reading(engine) as connection:
-        return sorted(first_done(connection, KINDS, **(SPAN | changes)))
+        apart = weighed(connection, **(SPAN | changes))
+        return sorted(first_done(connection, KINDS, **(SPAN | changes), weighed=apart))
 
 
 def _weighed(engine: Engine) -> set[int]:

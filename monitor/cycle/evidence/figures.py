@@ -6,7 +6,7 @@ which duties are put together, and a picture of how long the duties of each rule
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from monitor.report.wording import Wording
     from monitor.rulebook.book import Rulebook
 
-_COUNTED: Final = (
+_SHARES: Final = (
     Column("in_time", "In time", "count"),
     Column("known", "Of known", "count"),
     Column("share", "Share", "share"),
@@ -39,6 +39,8 @@ _COUNTED: Final = (
     Column("late", "Late", "count"),
     Column("open_late", "Open and late", "count"),
     Column("unknown", "Unknown", "count"),
+)
+_BESIDE: Final = (
     Column("exempt", "Exempt", "count"),
     Column("void", "Void", "count"),
     Column("void_after_due", "Void when already overdue", "count"),
@@ -113,34 +115,34 @@ def _how_counted(counted: Figures) -> tuple[str, ...]:
 
 def _tables(counted: Figures, words: Wording) -> Iterator[Table]:
     rules = sorted(counted.rules.items())
-    yield Table(
-        name="figures-by-rule",
-        title="By rule",
-        columns=(
-            Column("rule", "Rule"),
-            Column("title", "Duty"),
-            Column("partner", "Partner"),
-            *_COUNTED,
-            *_LASTING,
-        ),
-        rows=[
-            (name, words.rule(name).label, words.rule(name).partner, *_cells(group))
-            for name, group in rules
-        ],
-        note=_UNDER_TEN,
+    yield from _of(
+        "rule",
+        "By rule",
+        (Column("rule", "Rule"), Column("title", "Duty")),
+        [((name, words.rule(name).label), group) for name, group in rules],
     )
-    partners = (
-        (words.partner(name) if name else "own steps", each)
-        for name, each in sorted(counted.partners.items())
+    partners = [
+        ((words.partner(name) if name else "own steps",), group)
+        for name, group in sorted(counted.partners.items())
+    ]
+    yield from _of(
+        "partner",
+        "By partner; the force's own steps apart",
+        (Column("partner", "Partner"),),
+        partners,
     )
-    yield _table("partner", "By partner; the force's own steps apart", partners)
     for field, title, known_as in (
-        ("district", "Duties to partners, by district", {}),
-        ("unit", "Duties to partners, by unit", {}),
-        ("category", "Duties to partners, by concern", words.categories),
-        ("risk", "Duties to partners, by risk", words.risk_words),
+        ("district", "district", {}),
+        ("unit", "unit", {}),
+        ("category", "concern", words.categories),
+        ("risk", "risk", words.risk_words),
     ):
-        yield _table(field, title, _rolled_up(counted.parts[field], known_as))
+        yield from _of(
+            field,
+            f"Duties to partners, by {title}",
+            (Column(field, title.capitalize()),),
+            [((name,), group) for name, group in _rolled_up(counted.parts[field], known_as)],
+        )
     yield Table(
         name="figures-exempt-reasons",
         title="Why duties were exempt",
@@ -158,14 +160,22 @@ def _tables(counted: Figures, words: Wording) -> Iterator[Table]:
     )
 
 
-def _table(field: str, title: str, groups: Iterable[tuple[str, Measured]]) -> Table:
-    return Table(
-        name=f"figures-by-{field}",
-        title=title,
-        columns=(Column(field, field.capitalize()), *_COUNTED, *_LASTING),
-        rows=[(name, *_cells(group)) for name, group in groups],
-        note=_UNDER_TEN,
-    )
+def _of(
+    field: str, title: str, named: tuple[Column, ...], groups: Sequence[tuple[Row, Measured]]
+) -> Iterator[Table]:
+    """Shares, how long it took, and what stands beside: a table each, to be read on one page."""
+    for kind, said, columns, cells in (
+        ("figures", "shares", _SHARES, _shares),
+        ("lengths", "how long", _LASTING, _lasting_of),
+        ("beside", "beside the shares", _BESIDE, _beside),
+    ):
+        yield Table(
+            name=f"{kind}-by-{field}",
+            title=f"{title}: {said}",
+            columns=(*named, *columns),
+            rows=[(*names, *cells(group)) for names, group in groups],
+            note="" if kind == "beside" else _UNDER_TEN,
+        )
 
 
 def _rolled_up(
@@ -181,19 +191,26 @@ def _rolled_up(
         yield f"{len(small)} of fewer than ten cases, together", added(small)
 
 
-def _cells(group: Measured) -> Row:
+def _shares(group: Measured) -> Row:
     known = group.interval
     share: Cell = None if known is None else round(group.met / group.of, 4)
     worst: Cell = None if group.percent_at_worst is None else round(group.met / group.of_all, 4)
+    low_high = (None, None) if known is None else (round(known.low, 4), round(known.high, 4))
     return (
-        *(group.met, group.of, share),
-        *((None, None) if known is None else (round(known.low, 4), round(known.high, 4))),
-        worst,
-        *(group.late, group.open_late, group.unknown, group.exempt, group.void),
-        *(group.void_after_due, group.decided_late, group.to_confirm, group.cannot_route),
-        *(group.regraded, group.recorded, group.recorded_late),
-        *_lasting(group.span),
+        *(group.met, group.of, share, *low_high, worst),
+        *(group.late, group.open_late, group.unknown),
     )
+
+
+def _beside(group: Measured) -> Row:
+    return (
+        *(group.exempt, group.void, group.void_after_due, group.decided_late, group.to_confirm),
+        *(group.cannot_route, group.regraded, group.recorded, group.recorded_late),
+    )
+
+
+def _lasting_of(group: Measured) -> Row:
+    return _lasting(group.span)
 
 
 def _lasting(span: Span) -> Row:
@@ -254,7 +271,7 @@ def _pictures(lengths: Mapping[str, Took], words: Wording, rulebook: Rulebook) -
             alt=alt_of_lengths(bars, label),
             width=drawn.width,
             height=drawn.height,
-            table="figures-by-rule",
+            table="lengths-by-rule",
         )
 
 

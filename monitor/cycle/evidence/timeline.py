@@ -165,7 +165,7 @@ def _event_row(asked: Asked, event: Event, stands: str) -> Row:
 def _about(asked: Asked, event: Event) -> Iterator[str]:
     vocabulary, partners = asked.monitor.rulebook.vocabulary, asked.monitor.partners
     if event.organisation:
-        yield partners.name(event.partner, event.organisation)
+        yield partners.name(event.partner, event.organisation) or event.organisation
     elif event.partner:
         yield vocabulary.partners.get(event.partner, event.partner)
     if event.child:

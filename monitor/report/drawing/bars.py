@@ -27,6 +27,8 @@ from monitor.report.lengths import Bar, Lengths, hours_said
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_MOST_AT_FULL_SIZE: Final = 9
+_SMALLER: Final = 8
 _LATE: Final[dict[str, Any]] = {"color": ORANGE, "hatch": ".."}
 _OPEN: Final[dict[str, Any]] = {"color": "white", "hatch": "////"}
 
@@ -98,7 +100,7 @@ def _legend(axes: Axes, lengths: Lengths) -> None:
     kinds: list[tuple[str, int, dict[str, Any]]] = [
         ("told in time " if lengths.limit else "told ", lengths.in_time, {"color": BLUE}),
         ("told late ", lengths.late, _LATE),
-        ("still open, at age now +", lengths.still_open, _OPEN),
+        ("open, at age now +", lengths.still_open, _OPEN),
     ]
     for said, number, how in kinds:
         if number:
@@ -119,7 +121,9 @@ def _ends(axes: Axes, lengths: Lengths) -> None:
     """Where each bar ends, beneath the line between it and the next."""
     places = [place + 0.5 for place, bar in enumerate(lengths.bars) if bar.to is not None]
     said = [_end(bar) for bar in lengths.bars if bar.to is not None]
-    axes.set_xticks(places, labels=said)
+    # More than ten times side by side would touch each other at the size of other labels.
+    size = MEDIUM if len(said) <= _MOST_AT_FULL_SIZE else _SMALLER
+    axes.set_xticks(places, labels=said, size=size)
     under = "From start to told. A bar ends at the time under its right edge."
     text(axes, 0, -pixels(axes, 40), under, transform=axes.transAxes, va="top")
 
