@@ -39,8 +39,9 @@ def charted_weeks(
 ) -> Mapping[Series, ControlChart]:
     """The charts of all partners and of each, in all and by district, up to a week.
 
-    A week that is not over is left out. Weeks before the first duty of the scope are no weeks; each
-    part's chart begins with the whole's, so that they stand beside each other.
+    A week that is not over is left out. Weeks before the first duty of the scope are no weeks, and
+    that duty's own is seldom whole: charts begin with the week after it, all with the same one, so
+    that they stand beside each other.
     """
     last = week if week.end(monitor.zone) <= now else week.earlier
     baseline = _baseline(monitor)
@@ -51,6 +52,8 @@ def charted_weeks(
     if ALL not in found:
         return {}
     known = len(since_first(found[ALL]))
+    if known < len(found[ALL]):
+        known -= 1
     return {
         series: control_chart(points[len(points) - known :], baseline=baseline)
         for series, points in found.items()

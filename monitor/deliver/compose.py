@@ -367,6 +367,7 @@ def _environment(folder: Path, zone: tzinfo, *, html: bool) -> SandboxedEnvironm
         "briefly": lambda instant, at: _together(words.briefly(instant, at=at, zone=zone)),
         "lasting": lambda duration: _together(words.lasting(duration)),
         "period": lambda start, end: words.period(start, end=end, zone=zone),
+        "number": lambda number: f"{number:,}",
         "count": lambda number, one, many="": words.count(number, one, many),
         "together": _together,
         "capital": lambda text: text[:1].upper() + text[1:],

@@ -5,7 +5,7 @@ What comes in: figures. What goes out: rows of tables, and sentences.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -51,21 +51,30 @@ def parted(figures: Figures, field: str, known_as: Mapping[str, str]) -> tuple[D
     """The duties to partners by district, unit, category or risk: in order of names, never of rank.
 
     What has fewer than ten cases is put together, so that no row speaks of one person's work; where
-    that alone would be one such part, or nothing is left to tell apart, there is no table.
-    `known_as`: the words of a vocabulary.
+    that is one such part alone, or several that have no ten between them, the next smallest goes
+    with it, since it could be reckoned back. No table where nothing is left to tell apart.
+    `known_as`: the words of a vocabulary, in whose order they stand.
     """
-    whole = [part for part in figures.parts.get(field, ()) if part.duties.of_all]
-    told = [part for part in whole if part.cases >= FEWEST_CASES]
-    small = [part for part in whole if part.cases < FEWEST_CASES]
-    if len(small) == 1 and told:
-        # Alone it could be reckoned back from the total: it takes the smallest other one with it.
-        least = min(told, key=lambda part: (part.cases, part.name))
-        told.remove(least)
-        small.append(least)
+    told = [part for part in figures.parts.get(field, ()) if part.duties.of_all]
+    small = [part for part in told if part.cases < FEWEST_CASES]
+    told = sorted(
+        (part for part in told if part.cases >= FEWEST_CASES),
+        key=lambda part: (part.cases, part.name),
+        reverse=True,
+    )
+    while small and told and (len(small) == 1 or _cases(small) < FEWEST_CASES):
+        small.append(told.pop())
+    order = {name: place for place, name in enumerate(known_as)}
+    told.sort(key=lambda part: (not part.name, order.get(part.name, len(order)), part.name))
     rows = [_row(_named(part.name, known_as), part.duties) for part in told]
     if small and rows:
         rows.append(_row(f"{len(small)} others together", _together(small)))
     return tuple(rows) if len(rows) > 1 else ()
+
+
+def _cases(parts: Iterable[Part]) -> int:
+    """At most so many: a case of two parts is counted in both."""
+    return sum(part.cases for part in parts)
 
 
 def _named(name: str, known_as: Mapping[str, str]) -> str:

@@ -44,13 +44,16 @@ class NearLimit(NamedTuple):
         """Whether so many are just within the limit that it deserves a question.
 
         Counts waver as Poisson's do: the last tenth by the root of what is usual, the mean of the
-        other two by the root of its half.
+        other two by the root of its half. It must also be more than the tenth before it: where all
+        is in time, nothing ends after the limit and there is nothing to ask.
         """
         beyond = self.last - self.usual
+        more = self.last - self.before_last
         return (
             self.last >= FEWEST
             and self.last >= TIMES * self.usual
             and beyond > DEVIATIONS * sqrt(1.5 * max(self.usual, 1))
+            and more > DEVIATIONS * sqrt(self.last + self.before_last)
         )
 
 

@@ -110,9 +110,11 @@ def weighed(
         .join(event, event.c.case_id == members.c.id)
         .where(event.c.undone == 0)
     )
-    again = here.group_by(members.c.root, event.c.feed, event.c.identity).having(func.count() > 1)
-    back = here.where(event.c.retracts != b"")
-    return {root for asked in (again, back) for (root,) in plain_rows(connection, asked)}
+    takes_back = func.count().filter(event.c.retracts != b"")
+    asked = here.group_by(members.c.root, event.c.feed, event.c.identity).having(
+        or_(func.count() > 1, takes_back > 0)
+    )
+    return {root for (root,) in plain_rows(connection, asked)}
 
 
 def members_of(connection: Connection, roots: Collection[int]) -> dict[int, int]:

@@ -58,8 +58,8 @@ def _says(one: dict[str, Any], at: Instant) -> str:
     def by_then(name: str) -> bool:
         return one[name] is not None and bool(one[name] <= at)
 
-    if by_then("superseded_at") or by_then("void_at"):
-        return ""
+    if one["superseded_at"] is not None or by_then("void_at"):
+        return ""  # what took its place counts, also before it did
     if by_then("exempt_at"):
         return "" if one["breached_at"] is None else "not"
     is_confirmed = one["confirm_by"] is None or one["confirm_by"] >= at

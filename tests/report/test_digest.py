@@ -252,8 +252,8 @@ def test_each_step_says_where_it_waits_and_whether_longer_than_usual() -> None:
     )
     assert found.waits == (
         (
-            "Submitted to supervised (5): median 9 h 00 (usual 5 h 00 to 8 h 00): LONGER THAN USUAL;"
-            " longest 9 h 00."
+            "Submitted to supervised (5): median 9 h 00 (usual 5 h 00 to 8 h 00): LONGER THAN"
+            " USUAL; longest 9 h 00."
         ),
         "Told to the council (5): median 8 h 00 (usual 5 h 00 to 8 h 00); longest 8 h 00.",
         "Acknowledged by the council (6): median 1 h 00; longest 2 d, still waiting.",
@@ -309,13 +309,20 @@ def test_districts_stand_in_the_order_of_their_names_and_small_ones_together() -
     )
     (table,) = letter(*east, *west).tables
     assert [(r.label, r.met, r.of) for r in table.rows] == [("East", 12, 12), ("West", 0, 10)]
-    small = [*_of_district("a", 3, 100), *_of_district("b", 4, 200)]
+    small = [*_of_district("a", 6, 100), *_of_district("b", 4, 200)]
     (table,) = letter(*east, *west, *small).tables
     assert [(r.label, r.of) for r in table.rows] == [
         ("East", 12),
         ("West", 10),
-        ("2 others together", 7),
+        ("2 others together", 10),
     ]
+
+
+def test_small_parts_that_have_no_ten_between_them_take_another_with_them() -> None:
+    large = [*_of_district("c", 12, 0), *_of_district("d", 11, 100)]
+    small = [*_of_district("a", 3, 200), *_of_district("b", 4, 300)]
+    (table,) = letter(*large, *small).tables
+    assert [(r.label, r.of) for r in table.rows] == [("C", 12), ("3 others together", 18)]
 
 
 def test_a_single_small_part_takes_the_next_smallest_with_it() -> None:
@@ -342,8 +349,8 @@ def test_what_is_worth_asking_is_a_question() -> None:
             " within the limit?"
         ),
         (
-            "1 duty was regraded to another limit after falling overdue; counted all the same. What was"
-            " learnt that changed the grade?"
+            "1 duty was regraded to another limit after falling overdue; counted all the same. What"
+            " was learnt that changed the grade?"
         ),
     )
 
