@@ -62,6 +62,8 @@ def digest_of(
         if edition.is_outside:
             charts = {each: chart for each, chart in charts.items() if is_safe(chart)}
         found = _found(monitor, connection, scope, week, known, charts, now=now)
+        if edition.is_outside:  # how many were restated can be one case
+            found = replace(found, restated=None)
         letter = replace(digest_letter(found), pictures=_pictures(charts, edition))
     if scope.kind == "unit" and found.completeness.notices < FEWEST:
         letter = for_small_unit(letter)
@@ -114,8 +116,8 @@ def _found(
 def _said_of(then: KnownPoint, monitor: Monitor) -> str:
     at = moment(then.as_of, zone=monitor.zone)
     return (
-        f"Shares, lengths and what is open are {then.said}, {at}. Charts, steps and questions are"
-        " as known now."
+        f"Shares, lengths and what is open are {then.said}, {at}. Charts, steps, what notices"
+        " record and questions are as known now."
     )
 
 

@@ -218,7 +218,7 @@ def known_point(
         if made is not None:
             return KnownPoint(made.known, made.made_at, "as known when its digest was made")
         at = min(_due_at(monitor, week), now)
-        said = "as known when its digest was due; none was made"
+        said = "as known when its digest would have been due (none was made)"
         return KnownPoint(known.number_known_at(connection, at), at, said)
     at = parse_instant(text)
     if at > now:

@@ -130,16 +130,27 @@ def _how_to_read(known: DigestInput) -> str:
 def _general_notes(known: DigestInput) -> Iterator[str]:
     figures = known.figures
     if not figures.cases and not figures.backlog.duties and not figures.on_trial.duties:
-        yield (
-            f"No duty of {known.scope.label} is on the record, neither of this week nor open. If"
-            f" that cannot be, check that the events say {str(known.scope)!r}."
-        )
+        yield _nothing_on_record(known)
     if by_trial := figures.on_trial.counted:
         yield (
             f"Of the duties counted here, {by_trial} {'is' if by_trial == 1 else 'are'} measured by"
             " a version of a rule that nobody has approved: a trial, and not decided policy."
         )
     yield "Restricted cases are in no figure of this mail."
+
+
+def _nothing_on_record(known: DigestInput) -> str:
+    if known.as_known:
+        return "Nothing was known then that fell due in this week or was open."
+    if not known.scope.columns:
+        return (
+            "No duty is on the record, neither of this week nor open. If that cannot be, check that"
+            " files are taken in: monitor status."
+        )
+    return (
+        f"No duty of {known.scope.label} is on the record, neither of this week nor open. If that"
+        f" cannot be, check that the events say {str(known.scope)!r}."
+    )
 
 
 def _read_to(known: DigestInput) -> Iterator[FeedRead]:

@@ -94,10 +94,17 @@ def do_first(known: DigestInput) -> str:
     if (due := case.duties[0].due_at) is not None:
         said.append(f"Due by {said_of(due, at=at, zone=zone)}, overdue {lasting_about(at - due)}.")
     said.append(f"Known since {said_of(case.started_at, at=at, zone=zone)}.")
-    if case.stage_at is not None and (awaited := known.wording.waiting_for.get(case.stage)):
+    if case.stage_at is not None and (awaited := _awaited(case, known.wording)):
         said.append(f"Waiting for {awaited} since {said_of(case.stage_at, at=at, zone=zone)}.")
     said.append(_why_first(case, known))
     return " ".join(said)
+
+
+def _awaited(case: OpenCase, wording: Wording) -> str:
+    """The next step of its way; none after the last stage where no partner is still to be told."""
+    if case.stage == next(reversed(wording.waiting_for), None):
+        return wording.waiting_for[case.stage] if any(d.partner for d in case.duties) else ""
+    return wording.waiting_for.get(case.stage, "")
 
 
 def _why_first(case: OpenCase, known: DigestInput) -> str:
@@ -131,6 +138,8 @@ def sentence(known: DigestInput) -> str:
     groups = [(wording.partner(name), group) for name, group in to_partners(figures)]
     if not groups:
         under = " under a rule that is approved" if figures.on_trial.duties else ""
+        if known.as_known and not figures.on_trial.duties:
+            return "of no duty to a partner was it known then that it fell due."
         return f"no duty to a partner fell due{under}."
     total = sum(group.of for _, group in groups)
     unknown = sum(group.unknown for _, group in groups)
@@ -151,6 +160,9 @@ def _changed(known: DigestInput) -> str:
         if (chart := known.charts.get(name)) is not None and chart.limits is not None
     ]
     moved = [(name, chart) for name, chart in charted if chart.now]
+    together = known.charts.get("")
+    if not moved and together is not None and together.limits is not None and together.now:
+        moved = [("all partners together", together)]
     if moved:
         return "; ".join(f"{name}: {title_of(chart)}" for name, chart in moved)
     return "all within usual variation" if charted else ""

@@ -69,6 +69,8 @@ def coverage(known: DigestInput) -> Iterator[str]:
     if known.feeds:
         heard = "; ".join(_feed(feed, known) for feed in known.feeds)
         yield f"{capital(heard)}."
+        if any(feed.silences for feed in known.feeds) and not known.figures.total.unknown:
+            yield "No duty of the week is unknown on that account."
     if known.taken_in:
         yield _could_not_be_read(known.taken_in)
     if known.restated is not None:

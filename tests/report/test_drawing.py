@@ -255,7 +255,7 @@ def test_lengths_show_the_limit_and_the_open_ones_apart(figures: list[Any]) -> N
     said = words_on(figures[0])
 
     assert "limit 24 h" in said
-    assert {"told in time 18", "told late 1", "still open, at age now +1"} <= set(said)
+    assert {"told in time 18", "told late 1", "open, at age now +1"} <= set(said)
     assert "+1" in said
     hatched = [bar for bar in figures[0].axes[0].patches if bar.get_hatch() == "////"]
     assert sum(bar.get_height() for bar in hatched) == 1

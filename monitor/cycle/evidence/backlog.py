@@ -309,6 +309,11 @@ def _paragraphs(stood: Sequence[Stood]) -> Iterator[str]:
         " which more became known since was folded anew from what had been received by then, and"
         " a case of which nothing did is taken as it is stored."
     )
+    if unheard := sum(not each.number for each in stood):
+        yield (
+            f"At {words.count(unheard, 'date')} nothing had been received yet: none is counted as"
+            " open there, and what was open then nobody can say who looks only at what was known."
+        )
     yield (
         f"{words.count(sum(each.anew for each in stood), 'case was', 'cases were')} folded anew"
         f" for {words.count(len(stood), 'date')}; a case counts once for each date."

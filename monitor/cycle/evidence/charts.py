@@ -82,7 +82,8 @@ def _paragraphs(charts: Charts) -> tuple[str, ...]:
             "Each point is a week: the share of the duties to partners due in it that were met in"
             " time, as known when this pack was made. Open and late counts as late. Exempt, void"
             " and unknown duties are in no share. Weeks run from Monday to Sunday, and only those"
-            " that are over are charted, 104 at most, from the first with a duty on."
+            " that are over are charted, 104 at most, from the week after that of the first duty"
+            " on."
         ),
         (
             "The limits are those of an individuals chart: the mean of the baseline's weekly"

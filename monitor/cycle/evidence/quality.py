@@ -84,8 +84,9 @@ def _feeds(heard: tuple[FeedHours, ...]) -> Table:
             Column("silent_at_end", "Silent at the end", "flag"),
         ),
         rows=rows,
-        note="Before it was first heard a feed counts as silent. Where a feed has no timetable its"
-        " silence cannot be noticed, and all of its hours count as heard.",
+        note="Before it was first heard a feed counts as silent. A silence counts though it was"
+        " caught up afterwards; then it leaves nothing unknown. Where a feed that was heard has no"
+        " timetable its silence cannot be noticed, and all of its hours count as heard.",
     )
 
 
