@@ -102,7 +102,7 @@ def do_first(known: DigestInput) -> str:
 
 def _awaited(case: OpenCase, wording: Wording) -> str:
     """The next step of its way; none after the last stage where no partner is still to be told."""
-    if case.stage == next(reversed(wording.waiting_for), None):
+    if case.stage == next(reversed([*wording.waiting_for]), None):
         return wording.waiting_for[case.stage] if any(d.partner for d in case.duties) else ""
     return wording.waiting_for.get(case.stage, "")
 

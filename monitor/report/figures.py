@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from monitor.clocks.verdicts import NO_FEED_IN_DOUBT, TrustedUntil, verdict
-from monitor.model import OPEN_VERDICTS, Instant, Verdict
+from monitor.model import OPEN_VERDICTS, Instant
 from monitor.report.backlog import Backlog, NoNotice, OpenDuties
 from monitor.report.cohort import Cohort, Part, Took
 from monitor.report.measured import Measured

@@ -440,7 +440,8 @@ def test_coverage_says_how_long_each_feed_was_heard_and_what_could_not_be_read()
     )
     taken = TakenIn(events=1204, conflicting=0, files_set_aside=1, set_aside=3, unmended=2)
     found = letter(met(), feeds=feeds, taken_in=taken)
-    heard, unread = found.coverage
+    heard, account, unread = found.coverage
+    assert account == "No duty of the week is unknown on that account."
     assert heard == (
         "Occurrence heard all 168 h; sending log heard 163 h of 168 h (silent Wed 14:00 to 19:00);"
         " never NEVER HEARD."

@@ -311,8 +311,8 @@ def _paragraphs(stood: Sequence[Stood]) -> Iterator[str]:
     )
     if unheard := sum(not each.number for each in stood):
         yield (
-            f"At {words.count(unheard, 'date')} nothing had been received yet: none is counted as"
-            " open there, and what was open then nobody can say who looks only at what was known."
+            f"At {words.count(unheard, 'date')} nothing had been received yet: no count there says"
+            " that nothing was open, only that nothing was known."
         )
     yield (
         f"{words.count(sum(each.anew for each in stood), 'case was', 'cases were')} folded anew"
@@ -321,6 +321,9 @@ def _paragraphs(stood: Sequence[Stood]) -> Iterator[str]:
 
 
 def _agreed(agreement: _Agreement, asked: Asked) -> Iterator[str]:
+    if not agreement.cases:
+        yield "No case that was open at a date is taken as stored, so none is held to its events."
+        return
     said = words.count(agreement.cases, "case")
     if agreement.cases < agreement.of:
         said += f", evenly spread among the {agreement.of:,}"
