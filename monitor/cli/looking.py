@@ -170,12 +170,13 @@ def digest(
     outside: bool,
 ) -> None:
     """The weekly digest: on the terminal, into a folder, or into the outbox."""
+    from monitor.cli.progress import progress_told
     from monitor.cycle.weekly import UnknownScope, make_digests, queue_digests
 
     if send and (out is not None or outside or as_known != "now"):
         raise click.UsageError("--send excludes --out, --outside and --as-known")
     now = system_now()
-    with opened(config, now=now, activate=send) as monitor:
+    with opened(config, now=now, activate=send) as monitor, progress_told() as told:
         try:
             if send:
                 queued = queue_digests(monitor, now=now, week=week, scope=scope)
@@ -183,8 +184,15 @@ def digest(
                 if not queued:
                     click.echo("none was due: nobody reads that scope, or it was made before")
                 return
-            asked = {"week": week, "scope": scope}
-            for made in make_digests(monitor, now=now, **asked, as_known=as_known, outside=outside):
+            for made in make_digests(
+                monitor,
+                now=now,
+                week=week,
+                scope=scope,
+                as_known=as_known,
+                outside=outside,
+                progress=told,
+            ):
                 if out is None:
                     click.echo(made.text)
                     continue

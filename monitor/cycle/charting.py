@@ -1,25 +1,32 @@
-"""The control charts of a scope, and their pictures.
+"""The control charts of a scope, and the pictures of figures.
 
-What comes in: an installation, an open transaction, the last week to chart. What goes out: a chart
-for each partner and district, and the pictures that a digest shows.
+What comes in: an installation, an open transaction, the last week to chart; or how long duties
+took. What goes out: a chart for each partner and district, and pictures for digests and packs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from monitor.cycle.series import weekly_shares
 from monitor.letters import Picture
+from monitor.model import HOUR
 from monitor.report.change import Baseline, ControlChart, control_chart, since_first
 from monitor.report.change_words import alt, alt_of_many, title_of
+from monitor.report.lengths import alt_of_lengths, lengths_in_bars
 from monitor.report.periods import Week
 from monitor.report.scopes import Scope
 from monitor.report.series import Series
+from monitor.worktime.limits import Unit
 
 if TYPE_CHECKING:
     from monitor.cycle.parts import Monitor
     from monitor.model import Instant
+    from monitor.report.cohort import Took
+    from monitor.report.wording import Wording
+    from monitor.rulebook.book import Rulebook
     from monitor.store.engine import Connection
 
 WEEKS: Final = 104
@@ -114,3 +121,42 @@ def _by_district(charts: Mapping[Series, ControlChart]) -> list[tuple[str, Contr
         for each, chart in sorted(charts.items())
         if each.district and not each.partner
     ]
+
+
+# -- how long it took -------------------------------------------------------------------------
+
+
+def busiest(lengths: Mapping[str, Took]) -> str:
+    """The rule with the most duties; the first of several, empty where there is none."""
+    return max(sorted(lengths), key=lambda rule: _number(lengths[rule]), default="")
+
+
+def _number(took: Took) -> int:
+    return sum(map(len, took.ended)) + len(took.still_open)
+
+
+def length_picture(
+    name: str, rule: str, took: Took, words: Wording, rulebook: Rulebook
+) -> Picture | None:
+    """How long the duties of a rule took, and its limit; None of too few to have a shape."""
+    bars = lengths_in_bars(
+        [length / HOUR for length in chain(*took.ended)],
+        limit=_limit(rule, rulebook),
+        still_open=[age / HOUR for age in took.still_open],
+    )
+    if bars is None:
+        return None
+    from monitor.report.drawing import draw_lengths  # noqa: PLC0415 - as above
+
+    label = words.rule(rule).label
+    drawn = draw_lengths(bars, title=label)
+    said = alt_of_lengths(bars, label)
+    return Picture(
+        name=name, content=drawn.content, alt=said, width=drawn.width, height=drawn.height
+    )
+
+
+def _limit(rule: str, rulebook: Rulebook) -> float | None:
+    """In hours, where the newest version's limit runs on clock hours."""
+    threshold = rulebook.newest(rule).rule.threshold
+    return threshold.amount / HOUR if threshold.unit is Unit.ELAPSED else None

@@ -6,13 +6,15 @@ number everything was known that it says. It puts nothing into the outbox.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from monitor.cycle.asked import people_in_words
-from monitor.cycle.charting import ALL, charted_weeks, pictures
-from monitor.cycle.counting import count, heard, limits, said, way_of_notices
+from monitor.cycle.charting import ALL, busiest, charted_weeks, length_picture, pictures
+from monitor.cycle.counting import count as counted
+from monitor.cycle.counting import heard, limits, said, way_of_notices
 from monitor.cycle.known_then import KnownPoint, known_point, restated
 from monitor.report.digest import digest_letter, named_cases
 from monitor.report.digest_input import DigestInput
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from monitor.report.series import Series
 
 
+_PARTS = 3
+"""Charts, figures, pictures: what a digest is made in."""
+
+
 class Edition(NamedTuple):
     """A digest of a scope, as its readers may have it."""
 
@@ -47,33 +53,61 @@ class Edition(NamedTuple):
 
 
 def digest_of(
-    monitor: Monitor, edition: Edition, week: Week, *, now: Instant, as_known: str = "now"
+    monitor: Monitor,
+    edition: Edition,
+    week: Week,
+    *,
+    now: Instant,
+    as_known: str = "now",
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[DigestLetter, int]:
     """The digest of a scope and week, and up to which number what it says was known.
 
     `as_known`: `now`, `then`, or an instant in ISO 8601; ValueError for anything else. Then, what
     is counted of the week and what was open are as they were known; charts, steps and questions,
-    which are of many weeks, are as known now, and the letter says so.
+    which are of many weeks, are as known now, and the letter says so. `progress` is told what is
+    being made, how many parts of it are done, and of how many.
     """
     scope, where = edition.scope, edition.scope.columns
+    done = count(1)
+
+    def tell() -> None:
+        if progress is not None:
+            progress(f"digest, {scope.label}", next(done), _PARTS)
+
     with reading(monitor.engine) as connection:
         known = known_point(monitor, connection, as_known, scope, week, now=now)
         charts = charted_weeks(monitor, connection, week, now=now, where=where)
+        tell()
         if edition.is_outside:
             charts = {each: chart for each, chart in charts.items() if is_safe(chart)}
         found = _found(monitor, connection, scope, week, known, charts, now=now)
+        tell()
         if edition.is_outside:  # how many were restated can be one case
             found = replace(found, restated=None)
-        letter = replace(digest_letter(found), pictures=_pictures(charts, edition))
+        letter = replace(digest_letter(found), pictures=_pictures(monitor, charts, found, edition))
     if scope.kind == "unit" and found.completeness.notices < FEWEST:
         letter = for_small_unit(letter)
     return for_outside(letter) if edition.is_outside else letter, known.number
 
 
-def _pictures(charts: Mapping[Series, ControlChart], edition: Edition) -> tuple[Picture, ...]:
-    if edition.is_outside:  # the chart of the whole; its parts are no table that could be dropped
-        charts = {each: chart for each, chart in charts.items() if each == ALL}
-    return pictures(charts, edition.scope)
+def _pictures(
+    monitor: Monitor,
+    charts: Mapping[Series, ControlChart],
+    found: DigestInput,
+    edition: Edition,
+) -> tuple[Picture, ...]:
+    """The scope's chart, its districts', and how long the duties of its busiest rule took."""
+    if edition.is_outside:
+        # The chart of the whole alone: its parts, and bars of a few, are no table to be dropped.
+        return pictures({each: charts[each] for each in charts if each == ALL}, edition.scope)
+    shown = pictures(charts, edition.scope)
+    lengths = found.figures.lengths
+    rule = busiest(lengths)
+    if not rule:
+        return shown
+    took = length_picture("lengths", rule, lengths[rule], found.wording, monitor.rulebook)
+    return shown if took is None else (*shown, took)
 
 
 def _found(
@@ -91,7 +125,7 @@ def _found(
     titles = {name: feed.title for name, feed in monitor.feeds.items()}
     period: dict[str, Any] = {"since": since, "until": until}
     then = None if known.as_of == now else known
-    figures = count(monitor, connection, **period, now=known.as_of, where=where, then=then)
+    figures = counted(monitor, connection, **period, now=known.as_of, where=where, then=then)
     way = way_of_notices(monitor, connection, week, now=now, where=where)
     return DigestInput(
         figures=figures,

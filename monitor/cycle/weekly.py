@@ -7,7 +7,7 @@ the latest week is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -77,12 +77,13 @@ def make_digests(
     scope: str | None = None,
     as_known: str = "now",
     outside: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[MadeDigest]:
     """Digests of a week (by default the last) for one scope or all that somebody reads.
 
     `as_known`: `now`, `then` (when the week's own digest was made) or an instant in ISO 8601.
-    `outside`: as readers outside the force have it. Raises ValueError for words that are no week or
-    no instant, or for what has not begun, and UnknownScope.
+    `outside`: as readers outside the force have it. `progress`: see `digest_of`. Raises ValueError
+    for words that are no week or no instant, or for what has not begun, and UnknownScope.
     """
     chosen = _week(monitor, week, now=now) if week else Week.before(now, monitor.zone)
     readers = _readers(monitor)
@@ -92,7 +93,7 @@ def make_digests(
     if outside:
         editions = list(dict.fromkeys(each._replace(is_outside=True) for each in editions))
     for each in editions:
-        letter, _ = digest_of(monitor, each, chosen, now=now, as_known=as_known)
+        letter, _ = digest_of(monitor, each, chosen, now=now, as_known=as_known, progress=progress)
         to = (readers.get(each) or ("reader@" + monitor.mail_domain,))[0]
         name = monitor.composer.message_id(f"digest {each} {chosen} {to}")
         yield _made(monitor, letter, each, chosen, to=to, message_id=name, now=now)

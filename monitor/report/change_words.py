@@ -40,7 +40,9 @@ def in_words(chart: ControlChart, name: str) -> str:
     `name`: of the series, as a sentence begins with it: `Council`.
     """
     who = capital(name)
-    if not chart.points or not chart.points[-1].of:
+    if not chart.points:
+        return f"{who}: no week is charted yet; the first with a duty is seldom whole."
+    if not chart.points[-1].of:
         return f"{who}: nothing fell due this week, so it has no share.{_run_goes_on(chart)}"
     last = chart.points[-1]
     if chart.limits is None:

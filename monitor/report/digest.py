@@ -110,6 +110,8 @@ def _how_to_read(known: DigestInput) -> str:
     cases = f" ({count(figures.cases, 'case')})" if figures.cases else ""
     said = ["duties that fell due from Monday 00:00 to Sunday 24:00, one for each limit, child and"]
     said.append(f"organisation, so duties outnumber cases{cases}.")
+    if figures.as_of < figures.until:
+        said.append("THE WEEK IS NOT OVER: only what fell due so far is in it.")
     said.append("Still open and past due counts as not in time.")
     if figures.total.unknown:
         said.append(

@@ -18,6 +18,7 @@ from monitor.report.restated import Change, Restated
 from monitor.report.row import ClockRow
 from monitor.report.stages import StepFigures, Usual
 from monitor.report.trust import FeedState, Said, Silence, TakenIn, feed_hours
+from monitor.report.wording import Wording
 from tests.report.rows import NOW, SINCE, UNTIL, WEEK, late, letter, met, row
 
 SILENT: dict[str, Any] = {"counted": {"trusted_until": {"sending-log": SINCE}}}
@@ -136,6 +137,20 @@ def test_what_cannot_be_routed_and_own_steps_are_said_in_their_own_words() -> No
         "(medium risk): the record does not say whom to tell as the council; not on the record:"
         " notice supervised." in found.do_first
     )
+
+
+def test_what_was_sent_already_is_not_said_to_wait_for_sending() -> None:
+    stage = {"stage": "triaged", "stage_at": UNTIL - DAY}
+    waiting = Wording(waiting_for={"submitted": "supervision", "triaged": "sending"})
+    told = letter(row(rule="acknowledged", partner="", **stage), wording=waiting)
+    assert "Waiting" not in told.do_first
+    assert "Waiting for sending" in letter(row(**stage), wording=waiting).do_first
+
+
+def test_what_was_not_known_then_is_not_said_not_to_have_fallen_due() -> None:
+    found = letter(as_known="As known at that time.")
+    assert found.sentence == "of no duty to a partner was it known then that it fell due."
+    assert "Nothing was known then that fell due in this week or was open." in found.notes
 
 
 def test_where_nothing_is_overdue_nothing_is_to_be_done_first() -> None:
@@ -282,6 +297,13 @@ def test_the_sentence_says_whether_anything_changed() -> None:
     said = letter(*nine, late(), charts={"council": SLOWER}).sentence
     assert "the council: slower since the week of 11 January" in said
     assert "usual" not in letter(*nine, late()).sentence
+
+
+def test_the_sentence_calls_nothing_usual_where_all_partners_together_have_changed() -> None:
+    nine = [met() for _ in range(9)]
+    said = letter(*nine, late(), charts={"": SLOWER, "council": USUAL}).sentence
+    assert said.endswith("; all partners together: slower since the week of 11 January.")
+    assert "usual" not in said
 
 
 def test_charts_are_said_in_words_and_their_last_weeks_in_figures() -> None:

@@ -122,7 +122,7 @@ def test_what_is_not_found_was_never_received_or_set_aside(begin: Begin) -> None
     (listed, aside) = (list(table.rows) for table in found.tables)
     assert [row[1] for row in listed] == [
         "set aside: rows that name it could not be read",
-        "never received: no event and no row set aside names it",
+        "never received: no event and no row set aside names it as it is spelt here",
         "known: see its page",
     ]
     assert [row[0] for row in aside] == ["PPN-2027-000009"] * len(aside)

@@ -11,7 +11,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from email import message_from_bytes, policy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,3 +153,48 @@ def test_a_year_of_chance_alone_shows_nothing(unchanged: Monitor) -> None:
     made = _digest(unchanged, str(LAST))
     assert "all within usual variation" in made.text
     assert "slower" not in made.text
+
+
+# -- who may see what -------------------------------------------------------------------------
+
+
+def _made(monitor: Monitor, scope: str, *, week: str = str(LAST), **asked: Any) -> MadeDigest:
+    (made,) = make_digests(monitor, now=NOW, week=week, scope=scope, **asked)
+    return made
+
+
+def _pictures(made: MadeDigest) -> list[str]:
+    mail = message_from_bytes(made.content, policy=policy.default)
+    shown = [part for part in mail.walk() if part.get_content_maintype() == "image"]
+    alternatives = re.findall(r'<img[^>]* alt="([^"]+)"', made.html)
+    assert len(alternatives) == len(shown)
+    return [str(part["Content-ID"]).strip("<").split("-")[0].split(".")[0] for part in shown]
+
+
+def test_the_force_sees_its_chart_and_its_districts_and_a_district_its_own(
+    changed: Monitor,
+) -> None:
+    assert _pictures(_made(changed, "force"))[:2] == ["weeks", "districts"]
+    east = _made(changed, "district:east")
+    assert _pictures(east)[0] == "weeks"
+    assert "districts" not in _pictures(east)
+    assert "West" not in east.text
+    assert "BY UNIT" in east.text
+
+
+def test_readers_outside_the_force_are_told_of_no_case(changed: Monitor) -> None:
+    inside, outside = _made(changed, "force"), _made(changed, "force", outside=True)
+    assert "PPN-" in inside.text
+    assert "PPN-" not in outside.content.decode() + outside.html
+    assert "For readers outside the force." in " ".join(outside.text.split())
+    assert str(outside.edition) == "force outside"
+
+
+def test_a_week_is_told_as_it_was_known_then(changed: Monitor) -> None:
+    """Everything came a year later, so that nothing was known when its digest was due."""
+    then = " ".join(_made(changed, "force", week="2026-W40", as_known="then").text.split())
+    assert "as known when its digest was due; none was made" in then
+    assert "Nothing is open." in then
+    now = " ".join(_made(changed, "force", week="2026-W40").text.split())
+    assert "Nothing is open." not in now
+    assert "as known when" not in now

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from monitor.cycle.explained import CaseExplanation
 
 RESTRICTED: Final = "restricted: shown only to its named posts"
-NEVER_RECEIVED: Final = "never received: no event and no row set aside names it"
+NEVER_RECEIVED: Final = "never received: no event and no row set aside names it as it is spelt here"
 _SET_ASIDE: Final = "set aside: rows that name it could not be read"
 _TAKEN_BACK: Final = "no duty: nothing that is known of it now starts one"
 

@@ -7,17 +7,15 @@ which duties are put together, and a picture of how long the duties of each rule
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from monitor.cycle.charting import length_picture
 from monitor.cycle.counting import count, way_in_period
 from monitor.model import HOUR, Duration
 from monitor.report.digest_shares import FEWEST_CASES, step_label
 from monitor.report.evidence import Cell, Column, Image, Row, Section, Table
-from monitor.report.lengths import alt_of_lengths, lengths_in_bars
 from monitor.report.measured import added
 from monitor.report.wording import wording
-from monitor.worktime.limits import Unit
 
 if TYPE_CHECKING:
     from monitor.cycle.evidence.asked import Asked
@@ -253,29 +251,13 @@ def _quality(completeness: Completeness) -> Table:
 def _pictures(lengths: Mapping[str, Took], words: Wording, rulebook: Rulebook) -> Iterator[Image]:
     """How long the duties of each rule took, where there are enough of them to have a shape."""
     for rule, took in lengths.items():
-        bars = lengths_in_bars(
-            [length / HOUR for length in chain(*took.ended)],
-            limit=_limit(rule, rulebook),
-            still_open=[age / HOUR for age in took.still_open],
-        )
-        if bars is None:
-            continue
-        # matplotlib is loaded only where something is drawn.
-        from monitor.report.drawing import draw_lengths  # noqa: PLC0415
-
-        label = words.rule(rule).label
-        drawn = draw_lengths(bars, title=label)
-        yield Image(
-            name=f"lengths-{rule}",
-            content=drawn.content,
-            alt=alt_of_lengths(bars, label),
-            width=drawn.width,
-            height=drawn.height,
-            table="lengths-by-rule",
-        )
-
-
-def _limit(rule: str, rulebook: Rulebook) -> float | None:
-    """In hours, where the newest version's limit runs on clock hours."""
-    threshold = rulebook.newest(rule).rule.threshold
-    return threshold.amount / HOUR if threshold.unit is Unit.ELAPSED else None
+        picture = length_picture(f"lengths-{rule}", rule, took, words, rulebook)
+        if picture is not None:
+            yield Image(
+                name=picture.name,
+                content=picture.content,
+                alt=picture.alt,
+                width=picture.width,
+                height=picture.height,
+                table="lengths-by-rule",
+            )
