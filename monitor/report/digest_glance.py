@@ -93,7 +93,7 @@ def do_first(known: DigestInput) -> str:
     said = [f"{reference} ({risk}): {_missing(case, known.wording)}."]
     if (due := case.duties[0].due_at) is not None:
         said.append(f"Due by {said_of(due, at=at, zone=zone)}, overdue {lasting_about(at - due)}.")
-    said.append(f"Known since {said_of(case.started_at, at=at, zone=zone)}.")
+    said.append(f"Clock started {said_of(case.started_at, at=at, zone=zone)}.")
     if case.stage_at is not None and (awaited := _awaited(case, known.wording)):
         said.append(f"Waiting for {awaited} since {said_of(case.stage_at, at=at, zone=zone)}.")
     said.append(_why_first(case, known))
@@ -110,10 +110,10 @@ def _awaited(case: OpenCase, wording: Wording) -> str:
 def _why_first(case: OpenCase, known: DigestInput) -> str:
     number = known.figures.backlog.high_risk_cases_overdue
     if number > 1:
-        return f"Of {number:,} {case.risk}-risk cases overdue it is the one known longest."
+        return f"Of {number:,} {case.risk}-risk cases overdue this one's clock started first."
     if number == 1:
         return f"It is the only {case.risk}-risk case overdue."
-    return "No overdue case is of graver risk, and of its own risk none is known longer."
+    return "No overdue case is of graver risk, and of its own risk none started earlier."
 
 
 def _missing(case: OpenCase, wording: Wording) -> str:

@@ -58,7 +58,7 @@ def _oldest_high_risk(known: DigestInput) -> str:
     if not (reference := known.references.get(case.case_id)):
         return ""
     since = said_of(case.started_at, at=known.figures.as_of, zone=known.zone)
-    return f"Oldest open {case.risk}-risk case: {reference}, known since {since}."
+    return f"Oldest open {case.risk}-risk case: {reference}, clock started {since}."
 
 
 def no_notice(known: DigestInput) -> Iterator[str]:

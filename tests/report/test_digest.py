@@ -126,7 +126,7 @@ def test_the_case_to_do_first_is_named_with_what_has_no_record_and_where_it_wait
     found = letter(row(case_id=3987, **start, **stage), row(case_id=3987, **start, **HEALTH))
     assert found.do_first == (
         "PPN-2027-003987 (high risk): no record that the council or health has been told. Due by"
-        " 20:20 on Fri 5 March, overdue 2 d 11 h. Known since 16:20 on Fri 5 March. Waiting for"
+        " 20:20 on Fri 5 March, overdue 2 d 11 h. Clock started 16:20 on Fri 5 March. Waiting for"
         " triage since 18:00 on Fri 5 March. It is the only high-risk case overdue."
     )
 
@@ -412,7 +412,7 @@ def test_the_backlog_is_said_by_risk_and_age_the_gravest_first() -> None:
         "High 1: under 1 day 1.",
         "Medium 2: under 1 day 1, over 14 days 1.",
         "No risk recorded 2: 3 to 7 days 2.",
-        "Oldest open high-risk case: PPN-2027-000003, known since 07:00 on Mon 8 March.",
+        "Oldest open high-risk case: PPN-2027-000003, clock started 07:00 on Mon 8 March.",
         "Deferred until a review: 0. Review overdue: 1.",
         "1 duty has a due time that cannot be computed, and so fell due in no week.",
     )

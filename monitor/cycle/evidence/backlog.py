@@ -360,7 +360,7 @@ def _date_columns(asked: Asked) -> tuple[Column, ...]:
     )
     named = (
         Column("oldest_high_risk", "Oldest open case of the gravest risk"),
-        Column("oldest_since", "Known since", "instant"),
+        Column("oldest_since", "Its clock started", "instant"),
     )
     return (
         Column("date", "Date", "instant"),
