@@ -93,7 +93,7 @@ def _chart(chart: ControlChart, label: str) -> Picture:
     # matplotlib is loaded only where something is drawn.
     from monitor.report.drawing import draw_chart  # noqa: PLC0415
 
-    title = f"{label}, duties to all partners: {title_of(chart)}"
+    title = f"{label}, all partners: {title_of(chart)}"
     drawn = draw_chart(chart, title=title)
     said = alt(chart, f"duties to all partners, {label}")
     return Picture(

@@ -7,6 +7,7 @@ which duties are put together, and a picture of how long the duties of each rule
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.cycle.charting import length_picture
@@ -71,7 +72,7 @@ def section(asked: Asked) -> Section:
     counted = count(monitor, asked.connection, **period, where={}, with_spans=True)
     asked.progress("figures", 1, 2)
     way = way_in_period(monitor, asked.connection, **period, where={})
-    return Section(
+    found = Section(
         name="figures",
         title="Timeliness in the period",
         paragraphs=_how_counted(counted),
@@ -82,6 +83,29 @@ def section(asked: Asked) -> Section:
         ),
         images=tuple(_pictures(counted.lengths, words, monitor.rulebook)),
         has_pictures_last=True,
+    )
+    return _without_single_cases(found) if asked.outside else found
+
+
+def _without_single_cases(section: Section) -> Section:
+    """Without the longest, which is one case's, and the pictures, whose bars may stand for few."""
+    said = "The longest lengths, and the pictures of lengths, are left out: they tell of few cases."
+    return replace(
+        section,
+        paragraphs=(*section.paragraphs, said),
+        tables=tuple(map(_without_longest, section.tables)),
+        images=(),
+    )
+
+
+def _without_longest(table: Table) -> Table:
+    kept = [
+        place for place, each in enumerate(table.columns) if not each.name.startswith("longest_")
+    ]
+    return replace(
+        table,
+        columns=tuple(table.columns[place] for place in kept),
+        rows=[tuple(row[place] for place in kept) for row in table.rows],
     )
 
 
