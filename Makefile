@@ -50,7 +50,7 @@ check: $(READY) ## format, lint, types, imports, tests: all that must hold; chan
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory test
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-check} $(MAKE) --no-print-directory test
 
 faults: $(READY) ## kill daemons at every step and KILLS times at random: nothing may be lost
 	@$(BIN)/python -m tests.faults.campaign --named --kills $(KILLS) --seed $(SEED)

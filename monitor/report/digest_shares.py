@@ -55,21 +55,23 @@ def parted(figures: Figures, field: str, known_as: Mapping[str, str]) -> tuple[D
     with it, since it could be reckoned back. No table where nothing is left to tell apart.
     `known_as`: the words of a vocabulary, in whose order they stand.
     """
-    told = [part for part in figures.parts.get(field, ()) if part.duties.of_all]
-    small = [part for part in told if part.cases < FEWEST_CASES]
-    told = sorted(
-        (part for part in told if part.cases >= FEWEST_CASES),
-        key=lambda part: (part.cases, part.name),
-        reverse=True,
-    )
-    while small and told and (len(small) == 1 or _cases(small) < FEWEST_CASES):
-        small.append(told.pop())
+    told, small = told_apart(p for p in figures.parts.get(field, ()) if p.duties.of_all)
     order = {name: place for place, name in enumerate(known_as)}
     told.sort(key=lambda part: (not part.name, order.get(part.name, len(order)), part.name))
     rows = [_row(_named(part.name, known_as), part.duties) for part in told]
     if small and rows:
         rows.append(_row(f"{len(small)} others together", _together(small)))
     return tuple(rows) if len(rows) > 1 else ()
+
+
+def told_apart(parts: Iterable[Part]) -> tuple[list[Part], list[Part]]:
+    """The parts that may stand alone, the largest first, and those that go together: `parted`."""
+    ordered = sorted(parts, key=lambda part: (part.cases, part.name), reverse=True)
+    told = [part for part in ordered if part.cases >= FEWEST_CASES]
+    small = ordered[len(told) :]
+    while small and told and (len(small) == 1 or _cases(small) < FEWEST_CASES):
+        small.append(told.pop())
+    return told, small
 
 
 def _cases(parts: Iterable[Part]) -> int:

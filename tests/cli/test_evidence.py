@@ -396,3 +396,5 @@ def test_outside_the_force_no_case_is_named_and_what_was_left_out_is_said(
     page = next((tmp_path / "pack").glob("*-alerts.html")).read_text()
     assert "Every alert: left out, since its rows name cases." in page
     assert "Alerts by role and kind: left out whole, since a number in it is under ten." in page
+    assert "longest_h" not in every
+    assert not list((tmp_path / "pack").glob("pictures/lengths-*"))

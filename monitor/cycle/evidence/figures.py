@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from monitor.cycle.charting import length_picture
 from monitor.cycle.counting import count, way_in_period
 from monitor.model import HOUR, Duration
-from monitor.report.digest_shares import FEWEST_CASES, step_label
+from monitor.report.digest_shares import step_label, told_apart
 from monitor.report.evidence import Cell, Column, Image, Row, Section, Table
 from monitor.report.measured import added
 from monitor.report.wording import wording
@@ -203,14 +203,13 @@ def _of(
 def _rolled_up(
     parts: Iterable[Part], known_as: Mapping[str, str]
 ) -> Iterator[tuple[str, Measured]]:
-    small = []
-    for part in parts:
-        if part.cases < FEWEST_CASES:
-            small.append(part.duties)
-        else:
+    found = list(parts)
+    told, small = told_apart(found)
+    for part in found:
+        if part in told:
             yield known_as.get(part.name, part.name) or "not recorded", part.duties
     if small:
-        yield f"{len(small)} of fewer than ten cases, together", added(small)
+        yield f"{len(small)} others together", added(part.duties for part in small)
 
 
 def _shares(group: Measured) -> Row:
