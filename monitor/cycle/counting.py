@@ -225,7 +225,12 @@ def _way(
     """Of the last of several spans, which end where the next begins."""
     settings = monitor.settings.digest
     # A case's first duty may lie before the first span; those that do are of no span here.
-    span: dict[str, Any] = {"since": starts[0] - 31 * DAY, "until": until, "where": where}
+    span: dict[str, Any] = {
+        "since": starts[0] - 31 * DAY,
+        "until": until,
+        "where": where,
+        "left_out": left_out(monitor.rulebook),
+    }
     due = list(stored_steps.due_cases(connection, **span, as_of=now))
     place_of, waits_for = _placed(due, starts)
     names = StepNames(

@@ -144,10 +144,11 @@ class OpenDuties:
             return None
         return self._case(cases[min(cases, key=lambda case_id: self._urgency(cases[case_id]))])
 
-    def _urgency(self, rows: Sequence[ClockRow]) -> tuple[tuple[int, str], Instant, int]:
-        """Of the gravest risk and longest known comes first."""
+    def _urgency(self, rows: Sequence[ClockRow]) -> tuple[tuple[int, str], bool, Instant, int]:
+        """The gravest risk first; among alike those that a partner waits for; then the oldest."""
         gravest = min(self._order(row.risk) for row in rows)
-        return gravest, min(row.started_at for row in rows), rows[0].case_id
+        is_own_step = not any(row.partner for row in rows)
+        return gravest, is_own_step, min(row.started_at for row in rows), rows[0].case_id
 
     def _case(self, rows: Sequence[ClockRow]) -> OpenCase:
         newest = max(rows, key=lambda row: (row.stage_at or 0, row.stage))

@@ -58,25 +58,27 @@ def in_words(chart: ControlChart, name: str) -> str:
 
 
 def in_brief(chart: ControlChart, name: str) -> str:
-    """What goes on after the week's share in the one sentence of the week; empty without limits.
+    """What the last week's chart says, as a part of the sentence of the week; empty without limits.
 
-    `as usual`; `and telling health has been slower since the week of 11 January`; `below what
-    chance explains`.
+    `as usual`; `telling health has been slower since at least the week of 11 January`; `telling
+    health was below what chance explains`. At least: one week on the other side breaks a run, so
+    that a change may be older than its run.
     """
     if chart.limits is None or not chart.points[-1].of:
         return ""
     held = {signal.kind: signal for signal in chart.now}
     outside, run = held.get(SignalKind.OUTSIDE), held.get(SignalKind.RUN)
-    said = [f"{outside.side} what chance explains"] if outside else []
+    beyond = f"{outside.side} what chance explains" if outside else ""
     if run:
         pace = "slower" if run.side is Side.BELOW else "quicker"
         since = _week_of(run.first, chart.points[-1].week)
-        said.append(f"and telling {name} has been {pace} since the {since}")
-    return ", ".join(said) or "as usual"
+        said = f"telling {name} has been {pace} since at least the {since}"
+        return f"{said}, and was {beyond}" if beyond else said
+    return f"telling {name} was {beyond}" if beyond else "as usual"
 
 
 def title_of(chart: ControlChart) -> str:
-    """A chart's message, for its heading: `as usual`, `slower since the week of 11 January`."""
+    """A chart's message, for its heading: `as usual`, `slower since at least the week of 1 May`."""
     if chart.limits is None:
         return "counts only" if chart.shows is Shows.COUNTS else "too few weeks for limits"
     if not chart.points[-1].of:
@@ -86,7 +88,8 @@ def title_of(chart: ControlChart) -> str:
     said = []
     if run:
         pace = "slower" if run.side is Side.BELOW else "quicker"
-        said.append(f"{pace} since the {_week_of(run.first, chart.points[-1].week)}")
+        since = _week_of(run.first, chart.points[-1].week)
+        said.append(f"{pace} since at least the {since}")
     if outside:
         said.append(f"{outside.side} what chance explains")
     return " and ".join(said) or "as usual"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from monitor.model import HOUR
-from monitor.report.change_words import title_of
+from monitor.report.change_words import in_brief
 from monitor.report.measured import Measured
 from monitor.words import count, hours, lasting_about, listed, said_of
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from monitor.report.wording import Wording
 
 _HEADLINE_WIDTH: Final = 60
+_MOVED: Final = "telling "
+"""How a phrase on a change begins."""
 
 
 def headline(figures: Figures) -> Iterator[str]:
@@ -148,7 +150,10 @@ def sentence(known: DigestInput) -> str:
         return f"of {duties} nothing is known yet, because a feed was not heard."
     if not unknown and total == sum(group.met for _, group in groups):
         return f"{_every(total)} recorded as met in time."
-    said = (_shares(groups), _furthest_behind(groups), _changed(known), _not_known(unknown))
+    changed = _changed(known)
+    # So that it can be repeated: who is furthest behind is left to the table where anything moved.
+    behind = "" if _MOVED in changed else _furthest_behind(groups)
+    said = (_shares(groups), behind, changed, _not_known(unknown))
     return f"{'; '.join(part for part in said if part)}."
 
 
@@ -164,7 +169,7 @@ def _changed(known: DigestInput) -> str:
     if not moved and together is not None and together.limits is not None and together.now:
         moved = [("all partners together", together)]
     if moved:
-        return "; ".join(f"{name}: {title_of(chart)}" for name, chart in moved)
+        return "; ".join(in_brief(chart, name) for name, chart in moved)
     return "all within usual variation" if charted else ""
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from monitor.report.measured import Measured, Span
     from monitor.report.wording import Wording
 
+_PLACES_OF_WORK: Final = ("district", "unit")
 FEWEST_CASES: Final = 10
 """A part of fewer is told together with others: it could be one sergeant's work."""
 
@@ -50,12 +51,13 @@ def week_row(point: WeekPoint) -> DigestRow:
 def parted(figures: Figures, field: str, known_as: Mapping[str, str]) -> tuple[DigestRow, ...]:
     """The duties to partners by district, unit, category or risk: in order of names, never of rank.
 
-    What has fewer than ten cases is put together, so that no row speaks of one person's work; where
-    that is one such part alone, or several that have no ten between them, the next smallest goes
-    with it, since it could be reckoned back. No table where nothing is left to tell apart.
+    A district or unit of fewer than ten cases is put together with others, so that no row speaks of
+    one person's work; where that is one alone, or several that have no ten between them, the next
+    smallest goes with it, since it could be reckoned back. No table where nothing is left to tell
+    apart. Concerns and risks are nobody's work: each is told, and a grave one is never hidden.
     `known_as`: the words of a vocabulary, in whose order they stand.
     """
-    told, small = told_apart(p for p in figures.parts.get(field, ()) if p.duties.of_all)
+    told, small = told_apart(field, (p for p in figures.parts.get(field, ()) if p.duties.of_all))
     order = {name: place for place, name in enumerate(known_as)}
     told.sort(key=lambda part: (not part.name, order.get(part.name, len(order)), part.name))
     rows = [_row(_named(part.name, known_as), part.duties) for part in told]
@@ -64,8 +66,10 @@ def parted(figures: Figures, field: str, known_as: Mapping[str, str]) -> tuple[D
     return tuple(rows) if len(rows) > 1 else ()
 
 
-def told_apart(parts: Iterable[Part]) -> tuple[list[Part], list[Part]]:
+def told_apart(field: str, parts: Iterable[Part]) -> tuple[list[Part], list[Part]]:
     """The parts that may stand alone, the largest first, and those that go together: `parted`."""
+    if field not in _PLACES_OF_WORK:
+        return list(parts), []
     ordered = sorted(parts, key=lambda part: (part.cases, part.name), reverse=True)
     told = [part for part in ordered if part.cases >= FEWEST_CASES]
     small = ordered[len(told) :]

@@ -56,8 +56,12 @@ def due_cases(
     until: Instant,
     as_of: Instant,
     where: Mapping[str, str],
+    left_out: Collection[str] = (),
 ) -> Iterator[DueCase]:
-    """Every case and partner with a duty due from `since` to before `until`."""
+    """Every case and partner with a duty due from `since` to before `until`.
+
+    `left_out`: rules of which nothing is said.
+    """
     due = clock.c.due_at
     waits = case((_is_open(as_of), 1), else_=0)
     asked = (
@@ -67,7 +71,7 @@ def due_cases(
             func.min(plain(connection, due)),
             func.max(waits),
         )
-        .where(due >= since, due < until, *_to_partners(where))
+        .where(due >= since, due < until, *_to_partners(where, left_out))
         .group_by(clock.c.case_id, clock.c.partner)
     )
     for case_id, partner, first, is_open in plain_rows(connection, asked):
@@ -82,12 +86,13 @@ def first_done(
     until: Instant,
     where: Mapping[str, str],
     weighed: Collection[int],
+    left_out: Collection[str] = (),
 ) -> Iterator[FirstDone]:
     """The first of each step of those cases, of which every event counts as it is told.
 
     `weighed`: the cases in which something is told twice, or taken back; they are not here.
     """
-    members = _members(since, until, where)
+    members = _members(since, until, where, left_out)
     at = func.min(plain(connection, event.c.occurred_to))
     asked = (
         select(members.c.root, event.c.kind, event.c.partner, at)
@@ -101,10 +106,15 @@ def first_done(
 
 
 def weighed(
-    connection: Connection, *, since: Instant, until: Instant, where: Mapping[str, str]
+    connection: Connection,
+    *,
+    since: Instant,
+    until: Instant,
+    where: Mapping[str, str],
+    left_out: Collection[str] = (),
 ) -> set[int]:
     """Those of the cases in which an event is told more than once, or takes another back."""
-    members = _members(since, until, where)
+    members = _members(since, until, where, left_out)
     here = (
         select(members.c.root)
         .join(event, event.c.case_id == members.c.id)
@@ -132,12 +142,14 @@ def members_of(connection: Connection, roots: Collection[int]) -> dict[int, int]
     }
 
 
-def _members(since: Instant, until: Instant, where: Mapping[str, str]) -> Subquery:
+def _members(
+    since: Instant, until: Instant, where: Mapping[str, str], left_out: Collection[str]
+) -> Subquery:
     due = clock.c.due_at
     roots = (
         select(clock.c.case_id.label("root"))
         .distinct()
-        .where(due >= since, due < until, *_to_partners(where))
+        .where(due >= since, due < until, *_to_partners(where, left_out))
         .cte("roots")
     )
     joined = select(case_.c.merged_into, case_.c.id).join(
@@ -147,9 +159,10 @@ def _members(since: Instant, until: Instant, where: Mapping[str, str]) -> Subque
     return union_all(alone, joined).subquery("members")
 
 
-def _to_partners(where: Mapping[str, str]) -> list[ColumnElement[bool]]:
-    """Duties to partners of a scope, that stand."""
-    return [clock.c.partner != "", clock.c.superseded_at.is_(None), *told_of(where)]
+def _to_partners(where: Mapping[str, str], left_out: Collection[str]) -> list[ColumnElement[bool]]:
+    """Duties to partners of a scope, that stand, of rules of which anything is said."""
+    stand = [clock.c.partner != "", clock.c.superseded_at.is_(None), *told_of(where)]
+    return [*stand, clock.c.rule.not_in(sorted(left_out))] if left_out else stand
 
 
 def _is_open(as_of: Instant) -> ColumnElement[bool]:

@@ -38,7 +38,7 @@ def test_a_run_is_said_with_its_length_and_the_week_in_which_it_began() -> None:
         " the week of 11 January. By the chart's rule that is a real change, not chance."
     )
     assert in_brief(chart, "health") == (
-        "and telling health has been slower since the week of 11 January"
+        "telling health has been slower since at least the week of 11 January"
     )
 
 
@@ -46,7 +46,7 @@ def test_a_run_above_the_average_is_said_too() -> None:
     chart = control_chart(in_percent(*STEADY, 82, *[84] * 7))
 
     assert "the seventh week running above the average of 82" in in_words(chart, "health")
-    assert "has been quicker since" in in_brief(chart, "health")
+    assert "has been quicker since at least" in in_brief(chart, "health")
 
 
 def test_a_week_outside_is_said_with_its_week() -> None:
@@ -55,7 +55,7 @@ def test_a_week_outside_is_said_with_its_week() -> None:
     assert in_words(chart, "health") == (
         "Health 60 %: outside 71 to 93, below what chance explains, in the week of 7 September."
     )
-    assert in_brief(chart, "health") == "below what chance explains"
+    assert in_brief(chart, "health") == "telling health was below what chance explains"
 
 
 def test_a_week_outside_at_the_end_of_a_run_is_both() -> None:
@@ -81,7 +81,7 @@ def test_how_many_weeks_running_is_said_in_english(weeks: int, said: str) -> Non
 def test_a_year_is_named_where_it_is_not_that_of_the_last_week() -> None:
     chart = control_chart(in_percent(*STEADY, *[84] * 10, *[81] * 16))
 
-    assert in_brief(chart, "health").endswith("slower since the week of 16 November 2026")
+    assert in_brief(chart, "health").endswith("slower since at least the week of 16 November 2026")
 
 
 # -- limits that lie beyond what a share can be -------------------------------------------------
@@ -244,10 +244,10 @@ def test_of_no_weeks_it_says_that_there_is_none() -> None:
         ([], "too few weeks for limits", "no limits yet"),
         ([*STEADY], "as usual", "as usual"),
         ([*STEADY, 60], "below what chance explains", "outside"),
-        ([*STEADY, *[81] * 7], "slower since the week of 7 September", "7 weeks below"),
+        ([*STEADY, *[81] * 7], "slower since at least the week of 7 September", "7 weeks below"),
         (
             [*STEADY, *[81] * 6, 60],
-            "slower since the week of 7 September and below what chance explains",
+            "slower since at least the week of 7 September and below what chance explains",
             "7 weeks below, outside",
         ),
     ],

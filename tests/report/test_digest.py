@@ -295,14 +295,16 @@ def test_the_sentence_says_whether_anything_changed() -> None:
         "1 not in time; all within usual variation."
     )
     said = letter(*nine, late(), charts={"council": SLOWER}).sentence
-    assert "the council: slower since the week of 11 January" in said
+    assert "telling the council has been slower since at least the week of 11 January" in said
     assert "usual" not in letter(*nine, late()).sentence
 
 
 def test_the_sentence_calls_nothing_usual_where_all_partners_together_have_changed() -> None:
     nine = [met() for _ in range(9)]
     said = letter(*nine, late(), charts={"": SLOWER, "council": USUAL}).sentence
-    assert said.endswith("; all partners together: slower since the week of 11 January.")
+    assert said.endswith(
+        "; telling all partners together has been slower since at least the week of 11 January."
+    )
     assert "usual" not in said
 
 
@@ -352,6 +354,26 @@ def test_a_single_small_part_takes_the_next_smallest_with_it() -> None:
     rows = [*_of_district("a", 3, 0), *_of_district("b", 11, 100), *_of_district("c", 12, 200)]
     (table,) = letter(*rows).tables
     assert [(r.label, r.of) for r in table.rows] == [("C", 12), ("2 others together", 14)]
+
+
+def test_a_grave_risk_is_never_hidden_among_others() -> None:
+    """Concerns and risks are nobody's work."""
+    rows = [met(risk="standard", case_id=n) for n in range(12)]
+    (table,) = letter(*rows, late(risk="high", case_id=90), late(risk="medium", case_id=91)).tables
+    assert [(r.label, r.met, r.of) for r in table.rows] == [
+        ("High", 0, 1),
+        ("Medium", 0, 1),
+        ("Standard", 12, 12),
+    ]
+
+
+def test_first_is_a_case_of_which_a_partner_waits_to_be_told() -> None:
+    """Of the same risk an older one, in which only a step of the force's own is owed, is next."""
+    older = row(case_id=1, risk="high", rule="supervised", partner="", started_at=SINCE - DAY)
+    newer = row(case_id=2, risk="high")
+    assert letter(older, newer).do_first.startswith("PPN-2027-000002")
+    grave = row(case_id=3, risk="high", rule="supervised", partner="")
+    assert letter(row(case_id=4), grave).do_first.startswith("PPN-2027-000003")
 
 
 def test_a_force_is_not_told_of_its_units() -> None:

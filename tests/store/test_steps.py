@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from monitor.model import DAY, HOUR, Instant
 from monitor.store import rows, steps
@@ -118,6 +118,14 @@ def test_a_doubtful_time_counts_as_its_end(engine: Engine) -> None:
 def test_a_case_of_no_duty_due_then_has_no_steps(engine: Engine) -> None:
     take_in(engine, told("a"), told("b", at=T0 + 9 * DAY), book=BOOK)
     assert {each.case_id for each in _done(engine)} == {case_id(engine, "a")}
+
+
+def test_duties_of_rules_of_which_nothing_is_said_are_left_out(engine: Engine) -> None:
+    take_in(engine, told("a"), book=BOOK)
+    with reading(engine) as connection:
+        rules = set(connection.scalars(select(clock.c.rule).where(clock.c.partner == "council")))
+    assert [each.partner for each in _due(engine, until=T0 + DAY + 1, left_out=rules)] == ["health"]
+    assert _done(engine, left_out=rules) == []
 
 
 def test_what_is_told_again_or_taken_back_is_weighed_and_not_here(engine: Engine) -> None:

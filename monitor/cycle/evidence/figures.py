@@ -126,8 +126,8 @@ def _how_counted(counted: Figures) -> tuple[str, ...]:
         " and late enters at its age at the end of the period. Percentiles are by nearest rank."
     )
     parts = (
-        "Parts are in order of their names. A part of fewer than ten cases is put together with"
-        " others, so that no row speaks of one person's work."
+        "Parts are in order of their names. A district or unit of fewer than ten cases is put"
+        " together with others, so that no row speaks of one person's work."
     )
     return cohort, beside, lengths, parts
 
@@ -163,7 +163,7 @@ def _tables(counted: Figures, words: Wording) -> Iterator[Table]:
             field,
             f"Duties to partners, by {title}",
             (Column(field, title.capitalize()),),
-            [((name,), group) for name, group in _rolled_up(counted.parts[field], known_as)],
+            [((name,), group) for name, group in _rolled_up(field, counted.parts[field], known_as)],
         )
     yield Table(
         name="figures-exempt-reasons",
@@ -201,10 +201,10 @@ def _of(
 
 
 def _rolled_up(
-    parts: Iterable[Part], known_as: Mapping[str, str]
+    field: str, parts: Iterable[Part], known_as: Mapping[str, str]
 ) -> Iterator[tuple[str, Measured]]:
     found = list(parts)
-    told, small = told_apart(found)
+    told, small = told_apart(field, found)
     for part in found:
         if part in told:
             yield known_as.get(part.name, part.name) or "not recorded", part.duties
