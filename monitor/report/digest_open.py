@@ -46,6 +46,8 @@ def backlog(known: DigestInput) -> Iterator[str]:
 
 def _open_in_all(backlog: Backlog) -> str:
     said = f"{count(backlog.duties, 'duty', 'duties')} on {count(backlog.cases, 'case')}"
+    if backlog.overdue == backlog.duties:
+        return f"{said}, all overdue." if backlog.duties > 1 else f"{said}, overdue."
     said += f"; {backlog.overdue:,} overdue" if backlog.overdue else "; none overdue"
     return f"{said}{f', {backlog.unknown:,} unknown' if backlog.unknown else ''}."
 

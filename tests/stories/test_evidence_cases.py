@@ -118,11 +118,14 @@ def test_what_is_not_found_was_never_received_or_set_aside(begin: Begin) -> None
         ],
     )
     story.advance(to="10:00")
-    found, pages = made(story, cases.section, cases=("PPN-2027-000009", "PPN-2027-000010", CASE))
+    misspelt = "ppn-2027- 004211"
+    listed_cases = ("PPN-2027-000009", "PPN-2027-000010", misspelt, CASE)
+    found, pages = made(story, cases.section, cases=listed_cases)
     (listed, aside) = (list(table.rows) for table in found.tables)
     assert [row[1] for row in listed] == [
         "set aside: rows that name it could not be read",
         "never received: no event and no row set aside names it as it is spelt here",
+        f"not as spelt here; {CASE} is known: put it on the list",
         "known: see its page",
     ]
     assert [row[0] for row in aside] == ["PPN-2027-000009"] * len(aside)
@@ -136,8 +139,9 @@ def test_a_restricted_case_is_listed_and_nothing_else_is_said(begin: Begin) -> N
     story.contact(HIDDEN, category="physical_abuse", RESTRICTED="yes")
     story.contact(CASE, category="physical_abuse")
     story.advance(to="10:00")
-    found, pages = made(story, cases.section, cases=(HIDDEN, CASE))
-    row = next(iter(found.tables[0].rows))
+    found, pages = made(story, cases.section, cases=(HIDDEN, CASE, HIDDEN.lower()))
+    row, _, misspelt = found.tables[0].rows
+    assert str(misspelt[1]).startswith("never received")
     assert row == (HIDDEN, "restricted: shown only to its named posts", None)
     assert [page.title for page in pages] == [f"Case {CASE}"]
     drawn, pages = made(story, sample.section, sample=10, seed="7")

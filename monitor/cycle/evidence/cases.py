@@ -13,6 +13,7 @@ from monitor import words
 from monitor.cycle.evidence import timeline
 from monitor.report.evidence import Column, Page, Row, Section, Table
 from monitor.store import cases_told
+from monitor.store.cases import known_ids
 
 if TYPE_CHECKING:
     from monitor.cycle.evidence.asked import Asked
@@ -43,6 +44,7 @@ def section(asked: Asked) -> Section:
     missing = [each for each in asked.cases if each not in found and each not in hidden]
     aside = cases_told.rows_set_aside(asked.connection, missing)
     named = {row.reference for row in aside}
+    nearly = _nearly(asked, [each for each in missing if each not in named])
     pages = {each: f"case-{number:04}" for number, each in enumerate(asked.cases, start=1)}
     return Section(
         name="cases",
@@ -57,13 +59,21 @@ def section(asked: Asked) -> Section:
                     Column("found", "What was found"),
                     Column("duties", "Duties", "count"),
                 ),
-                rows=[_row(each, found, hidden, named) for each in asked.cases],
+                rows=[_row(each, found, hidden, named, nearly) for each in asked.cases],
                 is_register=True,
             ),
             *(_aside_table(aside) if aside else ()),
         ),
         pages=_pages(asked, found, pages),
     )
+
+
+def _nearly(asked: Asked, missing: Sequence[str]) -> dict[str, str]:
+    """Reference that is not found → one that is and reads the same but for capitals and spaces."""
+    meant = {each: "".join(each.split()).upper() for each in missing}
+    known = known_ids(asked.connection, set(meant.values()))
+    shown = known.keys() - timeline.restricted(asked, tuple(known))
+    return {each: other for each, other in meant.items() if other != each and other in shown}
 
 
 def _pages(
@@ -93,10 +103,17 @@ def _row(
     found: Mapping[str, CaseExplanation],
     hidden: frozenset[str],
     aside: set[str],
+    nearly: Mapping[str, str],
 ) -> Row:
     if reference in hidden:
         return reference, RESTRICTED, None
     case = found.get(reference)
+    if reference in nearly:
+        return (
+            reference,
+            f"not as spelt here; {nearly[reference]} is known: put it on the list",
+            None,
+        )
     if case is None:
         return reference, _SET_ASIDE if reference in aside else NEVER_RECEIVED, None
     number = sum(each.superseded_at is None for each in case.clocks)
