@@ -133,6 +133,17 @@ def files_taken_in(
     return connection.execute(asked).mappings().all()
 
 
+def events_received_after(connection: Connection, *, since: Instant, until: Instant) -> int:
+    """How many events that happened from `since` to before `until` were received at it or later."""
+    asked = select(func.count()).where(
+        event.c.undone == 0,
+        event.c.occurred_to >= since,
+        event.c.occurred_to < until,
+        event.c.received_at >= until,
+    )
+    return connection.scalar(asked) or 0
+
+
 def columns_dropped(
     connection: Connection, *, since: Instant, until: Instant
 ) -> dict[str, tuple[int, int]]:

@@ -156,3 +156,14 @@ def test_a_clock_is_named_by_its_case_and_rule(engine: Engine) -> None:
     with reading(engine) as connection:
         found = stored.named_by_clock(connection, ids)
     assert found == {id_: ("PPN-1", name, id_ == hidden) for id_, name in ids.items()}
+
+
+def test_events_of_the_period_that_came_after_it_are_counted(engine: Engine) -> None:
+    """In the period by when it happened, after it by when it was received; its end is after it."""
+    end = PERIOD["until"]
+    take_in(engine, told("PPN-1", received_at=end - 1), told("PPN-2", received_at=end))
+    take_in(
+        engine, told("PPN-3", at=end, received_at=end), told("PPN-4", at=T0 - 1, received_at=end)
+    )
+    with reading(engine) as connection:
+        assert stored.events_received_after(connection, **PERIOD) == 1

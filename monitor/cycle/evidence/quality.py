@@ -7,6 +7,7 @@ judged, rows set aside, columns dropped, conflicts, files refused or undone, clo
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from monitor.clocks.verdicts import verdict
@@ -17,6 +18,7 @@ from monitor.report.trust import FeedHours, FeedState, Silence, feed_hours
 from monitor.store import evidence as stored
 from monitor.store import figures as counted
 from monitor.store import intakes
+from monitor.words import count
 
 if TYPE_CHECKING:
     from monitor.cycle.evidence.asked import Asked
@@ -36,6 +38,7 @@ def section(asked: Asked) -> Section:
                 " guessed at; what no mapping declares was dropped before it was stored, and"
                 " counted."
             ),
+            *_received_after(asked),
         ),
         tables=(
             _feeds(heard),
@@ -47,6 +50,17 @@ def section(asked: Asked) -> Section:
             _restated(asked),
         ),
     )
+
+
+def _received_after(asked: Asked) -> Iterator[str]:
+    """Where history was loaded later, what came with it is in no table of the period."""
+    late = stored.events_received_after(asked.connection, since=asked.since, until=asked.until)
+    if late:
+        yield (
+            f"{count(late, 'event')} that happened in the period {'was' if late == 1 else 'were'}"
+            " received after it. The tables on files and rows go by when they were received: what"
+            " came in, or was set aside, after the period is not in them."
+        )
 
 
 def _heard(asked: Asked) -> tuple[FeedHours, ...]:
