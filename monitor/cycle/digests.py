@@ -84,7 +84,7 @@ def digest_of(
         found = _found(monitor, connection, scope, week, known, charts, now=now)
         tell()
         if edition.is_outside:  # how many were restated can be one case
-            found = replace(found, restated=None)
+            found = replace(found, restated=None, is_outside=True)
         letter = replace(digest_letter(found), pictures=_pictures(monitor, charts, found, edition))
     if scope.kind == "unit" and found.completeness.notices < FEWEST:
         letter = for_small_unit(letter)

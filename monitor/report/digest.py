@@ -107,13 +107,14 @@ def _questions(known: DigestInput) -> Iterator[str]:
 
 def _how_to_read(known: DigestInput) -> str:
     figures = known.figures
-    cases = f" ({count(figures.cases, 'case')})" if figures.cases else ""
+    is_told = figures.cases and not known.is_outside
+    cases = f" ({count(figures.cases, 'case')})" if is_told else ""
     said = ["duties that fell due from Monday 00:00 to Sunday 24:00, one for each limit, child and"]
     said.append(f"organisation, so duties outnumber cases{cases}.")
     if figures.as_of < figures.until:
         said.append("THE WEEK IS NOT OVER: only what fell due so far is in it.")
     said.append("Still open and past due counts as not in time.")
-    if figures.total.unknown:
+    if figures.total.unknown and not known.is_outside:
         said.append(
             "Unknown: a feed was not heard, so the record may be incomplete; these stand beside the"
             " total and are never counted as in time."

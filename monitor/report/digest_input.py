@@ -48,4 +48,6 @@ class DigestInput:
     """Sentences: silences in force, and what was closed by hand, of this scope."""
     as_known: str = ""
     """Where figures are not as known now: up to when everything was known."""
+    is_outside: bool = False
+    """For readers outside the force: no sentence has a count that could be of a few cases."""
     zone: ZoneInfo

@@ -69,7 +69,8 @@ def coverage(known: DigestInput) -> Iterator[str]:
     if known.feeds:
         heard = "; ".join(_feed(feed, known) for feed in known.feeds)
         yield f"{capital(heard)}."
-        if any(feed.silences for feed in known.feeds) and not known.figures.total.unknown:
+        was_silent = any(feed.silences for feed in known.feeds)
+        if was_silent and not known.figures.total.unknown and not known.is_outside:
             yield "No duty of the week is unknown on that account."
     if known.taken_in:
         yield _could_not_be_read(known.taken_in)

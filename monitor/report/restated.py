@@ -11,7 +11,7 @@ duty that was open and overdue and was closed late since ran its course: it is n
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -140,9 +140,6 @@ def _held_together(
         before = unmatched
     yield from ((old.says, None) for old in before)
     yield from ((None, new.says) for new in left)
-
-
-_Is = Callable[[Duty, Duty], bool]
 
 
 def _is_the_same(old: Duty, new: Duty) -> bool:

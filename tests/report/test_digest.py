@@ -376,6 +376,24 @@ def test_first_is_a_case_of_which_a_partner_waits_to_be_told() -> None:
     assert letter(row(case_id=4), grave).do_first.startswith("PPN-2027-000003")
 
 
+def test_outside_the_force_no_sentence_says_of_how_many_cases_or_duties() -> None:
+    feeds = feed_hours(
+        [FeedState("log", SINCE, UNTIL, has_timetable=True)],
+        [Silence("log", SINCE + DAY, SINCE + 2 * DAY)],
+        since=SINCE,
+        until=UNTIL,
+    )
+    told: dict[str, Any] = {"feeds": feeds, "is_outside": True}
+    inside, outside = letter(met(), feeds=feeds), letter(met(), **told)
+    assert "(1 case)" in inside.how_to_read
+    assert "case" not in outside.how_to_read.replace("outnumber cases", "")
+    assert len(inside.coverage) == 2
+    assert len(outside.coverage) == 1
+    unknown: dict[str, Any] = {"counted": {"trusted_until": {"sending-log": SINCE}}}
+    assert "Unknown:" in letter(row(), **unknown).how_to_read
+    assert "Unknown:" not in letter(row(), **unknown, **told).how_to_read
+
+
 def test_a_force_is_not_told_of_its_units() -> None:
     rows = [
         met(unit=name, case_id=n) for name in ("a", "b") for n in range(ord(name), ord(name) + 20)
